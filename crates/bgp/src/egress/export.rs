@@ -1,0 +1,229 @@
+//! What leaves: which routes a group of neighbours gets, and with which attributes (RFC 4271 §5, §9.1.3).
+
+use crate::policy::{Action, Policy};
+use crate::rib::PeerFacts;
+use crate::rib::attrs::{AttrId, AttrTable, apply_actions, fact};
+use crate::rib::table::{Path, PeerId};
+use std::net::{IpAddr, Ipv4Addr};
+use trunkline_core::{Asn, Prefix};
+use trunkline_wire::bgp::{
+    AsPath, AsPathSegment, Attributes, Family, MpNextHop, Role, SegmentKind, attribute, emit_attribute, flag,
+    raw_attributes,
+};
+
+/// Everything on which the octets of an UPDATE to a neighbour depend. Neighbours with equal rules form a group.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct ExportRules {
+    pub(crate) family: Family,
+    /// To another AS.
+    pub(crate) external: bool,
+    pub(crate) local_asn: Asn,
+    /// Ourselves as next hop towards these neighbours.
+    pub(crate) own_next_hop: MpNextHop,
+    /// Always ourselves; external groups always are.
+    pub(crate) next_hop_self: bool,
+    /// RFC 8950 was agreed for ipv4-unicast.
+    pub(crate) extended_next_hop: bool,
+    /// RFC 6793 was agreed.
+    pub(crate) four_octet_as: bool,
+    /// The longest message.
+    pub(crate) max_len: usize,
+    /// They are our route reflection clients (RFC 4456).
+    pub(crate) client: bool,
+    pub(crate) cluster_id: Ipv4Addr,
+    pub(crate) default_local_pref: u32,
+    /// Our role towards them (RFC 9234).
+    pub(crate) role: Option<Role>,
+    pub(crate) policy: Policy,
+}
+
+/// A block of attributes ready to send.
+pub(crate) struct Block {
+    /// Canonical attributes; NEXT_HOP among them where `mp_next_hop` is none.
+    pub(crate) octets: Vec<u8>,
+    /// Send in MP_REACH_NLRI with this next hop.
+    pub(crate) mp_next_hop: Option<MpNextHop>,
+}
+
+impl ExportRules {
+    /// Whether the path may be sent, and by which rule of the policy.
+    #[inline]
+    pub(crate) fn permit(
+        &self,
+        prefix: impl FnOnce() -> Prefix,
+        path: &Path,
+        source: &PeerFacts,
+        attrs: &AttrTable,
+    ) -> Option<u16> {
+        let set = attrs.get(path.used);
+        if set.facts & (fact::NO_ADVERTISE | fact::NO_EXPORT | fact::ONLY_TO_CUSTOMER) != 0 {
+            // RFC 1997: NO_ADVERTISE, NO_EXPORT. RFC 9234 §5: not to providers, peers and route servers.
+            let upward = matches!(self.role, Some(Role::Customer | Role::Peer | Role::RouteServerClient));
+            if set.has(fact::NO_ADVERTISE)
+                || set.has(fact::NO_EXPORT) && self.external
+                || set.has(fact::ONLY_TO_CUSTOMER) && upward
+            {
+                return None;
+            }
+        }
+        // RFC 4271 §9.2.1, RFC 4456 §6: between internal neighbours only by reflection.
+        let from_internal = path.peer != PeerId::LOCAL && !source.external;
+        if !self.external && from_internal && !source.client && !self.client {
+            return None;
+        }
+        match &self.policy {
+            Policy::Accept => Some(0),
+            Policy::Reject => None,
+            policy => policy.find(prefix()),
+        }
+    }
+
+    /// The attributes of a path as this group gets them; none where they cannot be expressed to it.
+    pub(crate) fn block(
+        &self,
+        path: &Path,
+        rule: u16,
+        source: &PeerFacts,
+        attrs: &AttrTable,
+        octets: &mut Vec<u8>,
+    ) -> Option<Option<MpNextHop>> {
+        octets.clear();
+        let actions = self.policy.actions(rule);
+        if self.external && self.four_octet_as && actions.is_empty() && self.role.is_none() {
+            return Some(self.external_block(path.used, attrs, octets));
+        }
+        let (attributes, mp_next_hop) = self.attributes(path, actions, source, attrs)?;
+        attributes.emit(self.four_octet_as, octets);
+        Some(mp_next_hop)
+    }
+
+    /// Whether `hop` goes into MP_REACH_NLRI rather than NEXT_HOP.
+    fn in_mp_reach(&self, hop: MpNextHop) -> bool {
+        self.family != Family::IPV4_UNICAST || !matches!(hop, MpNextHop::V4(_))
+    }
+
+    /// The hot path: to another AS, nothing but the standard's changes, octets copied as they are.
+    fn external_block(&self, id: AttrId, attrs: &AttrTable, out: &mut Vec<u8>) -> Option<MpNextHop> {
+        let mp = self.in_mp_reach(self.own_next_hop).then_some(self.own_next_hop);
+        let own = &self.own_next_hop;
+        let mut next_hop_done = mp.is_some();
+        let mut emit_next_hop = |out: &mut Vec<u8>, code: u8| {
+            if let (false, true, MpNextHop::V4(a)) = (next_hop_done, code > attribute::NEXT_HOP, own) {
+                emit_attribute(flag::TRANSITIVE, attribute::NEXT_HOP, &a.octets(), out);
+                next_hop_done = true;
+            }
+        };
+        for raw in raw_attributes(attrs.get(id).block()).flatten() {
+            emit_next_hop(out, raw.code);
+            match raw.code {
+                attribute::AS_PATH => self.prepend_own(raw.value, out),
+                attribute::NEXT_HOP
+                | attribute::MULTI_EXIT_DISC
+                | attribute::LOCAL_PREF
+                | attribute::ORIGINATOR_ID
+                | attribute::CLUSTER_LIST => {}
+                attribute::EXTENDED_COMMUNITIES => transitive_communities(raw.flags, raw.value, out),
+                _ => out.extend_from_slice(raw.whole),
+            }
+        }
+        emit_next_hop(out, u8::MAX);
+        mp
+    }
+
+    /// AS_PATH with our AS in front (RFC 4271 §5.1.2 b).
+    fn prepend_own(&self, value: &[u8], out: &mut Vec<u8>) {
+        let own = self.local_asn.0.to_be_bytes();
+        let mut new = smallvec::SmallVec::<[u8; 256]>::new();
+        match value {
+            [kind, count, asns @ ..] if *kind == SegmentKind::Sequence as u8 && *count < u8::MAX => {
+                new.extend_from_slice(&[*kind, count + 1]);
+                new.extend_from_slice(&own);
+                new.extend_from_slice(asns);
+            }
+            _ => {
+                new.extend_from_slice(&[SegmentKind::Sequence as u8, 1]);
+                new.extend_from_slice(&own);
+                new.extend_from_slice(value);
+            }
+        }
+        emit_attribute(flag::TRANSITIVE, attribute::AS_PATH, &new, out);
+    }
+
+    /// The general way: parsed, changed, policy carried out.
+    pub(crate) fn attributes(
+        &self,
+        path: &Path,
+        actions: &[Action],
+        source: &PeerFacts,
+        attrs: &AttrTable,
+    ) -> Option<(Attributes, Option<MpNextHop>)> {
+        let (mut a, mp) = attrs.attributes(path.used);
+        let received = mp.or(a.next_hop.map(MpNextHop::V4));
+        let hop = match received {
+            Some(hop) if !self.external && !self.next_hop_self => hop,
+            _ => self.own_next_hop,
+        };
+        if self.external {
+            self.make_external(&mut a);
+        } else {
+            self.make_internal(&mut a, path, source);
+        }
+        apply_actions(&mut a, actions);
+        if self.in_mp_reach(hop) {
+            let fits = self.family != Family::IPV4_UNICAST || self.extended_next_hop;
+            a.next_hop = None;
+            return fits.then_some((a, Some(hop)));
+        }
+        a.next_hop = match hop.address() {
+            Some(IpAddr::V4(v4)) => Some(v4),
+            _ => return None,
+        };
+        Some((a, None))
+    }
+
+    fn make_external(&self, a: &mut Attributes) {
+        a.as_path.get_or_insert_default().prepend(self.local_asn, 1);
+        // RFC 4271 §5.1.4: a MED received goes no further; §5.1.5: nor LOCAL_PREF.
+        a.med = None;
+        a.local_pref = None;
+        a.originator_id = None;
+        a.cluster_list.clear();
+        a.extended_communities.retain(|c| c.is_transitive());
+        // RFC 9234 §5: mark what goes to customers, peers and route server clients.
+        let downward = matches!(self.role, Some(Role::Provider | Role::Peer | Role::RouteServer));
+        if downward && a.only_to_customer.is_none() {
+            a.only_to_customer = Some(self.local_asn);
+        }
+    }
+
+    fn make_internal(&self, a: &mut Attributes, path: &Path, source: &PeerFacts) {
+        a.as_path.get_or_insert_default();
+        a.local_pref.get_or_insert(self.default_local_pref);
+        if path.peer != PeerId::LOCAL && !source.external {
+            // RFC 4456 §8: reflected.
+            a.originator_id.get_or_insert(source.router_id.into());
+            a.cluster_list.insert(0, self.cluster_id);
+        }
+    }
+}
+
+/// Extended communities without those that stay inside an AS (RFC 4360 §2: bit 0x40 of the type).
+fn transitive_communities(flags: u8, value: &[u8], out: &mut Vec<u8>) {
+    let transitive = |c: &[u8]| c.first().is_some_and(|t| t & 0x40 == 0);
+    if value.chunks_exact(8).all(transitive) {
+        return emit_attribute(flags, attribute::EXTENDED_COMMUNITIES, value, out);
+    }
+    let kept: Vec<u8> = value.chunks_exact(8).filter(|c| transitive(c)).flatten().copied().collect();
+    if !kept.is_empty() {
+        emit_attribute(flags, attribute::EXTENDED_COMMUNITIES, &kept, out);
+    }
+}
+
+/// The attributes of a route that originates here.
+pub(crate) fn local_attributes() -> Attributes {
+    Attributes {
+        origin: Some(trunkline_wire::bgp::Origin::Igp),
+        as_path: Some(AsPath { segments: Vec::<AsPathSegment>::new() }),
+        ..Attributes::default()
+    }
+}

@@ -1,0 +1,463 @@
+//! Egress of one family: neighbours with equal export rules share one policy run and one encoding.
+//!
+//! A group keeps the set of destinations of which something must be told, and turns it into chunks of messages when
+//! a member's socket has room; members *in step* take the same chunks. A member that is new, asked for a refresh or
+//! reads too slowly is *catching up*: it has a set of its own until that is empty, and then falls in step. So memory
+//! is bounded by the table, and a route that flaps while nobody reads is told once.
+//!
+//! ```text
+//!            join, refresh, new rules            own set empty
+//!   (none) ─────────────────────────▶ CatchUp ─────────────────▶ InStep
+//!                                        ▲    too many chunks behind │
+//!                                        └───────────────────────────┘
+//! ```
+
+mod dirty;
+mod encode;
+pub(crate) mod export;
+
+use crate::rib::Peers;
+use crate::rib::attrs::AttrTable;
+use crate::rib::table::{Key, PeerId, RouteIdx, Table};
+pub(crate) use dirty::RouteSet;
+use encode::{Chunk, Scratch, Sent, Source, encode};
+use export::ExportRules;
+use std::collections::VecDeque;
+use trunkline_wire::bgp::{Family, RouteRefresh, RouteRefreshSubtype, emit_end_of_rib};
+
+/// Destinations in one chunk.
+const CHUNK_ROUTES: usize = 4096;
+/// Chunks that a member may be behind before it has to catch up on its own.
+const MAX_BEHIND: usize = 32;
+
+/// Neighbours with equal rules.
+struct Group {
+    rules: ExportRules,
+    members: Vec<PeerId>,
+    in_step: usize,
+    adj_rib_out: AdjRibOut,
+    dirty: RouteSet,
+    chunks: VecDeque<Chunk>,
+    /// The number of the first chunk in `chunks`.
+    first: u64,
+}
+
+impl Group {
+    /// One member less is in step. Without any there is nothing that all of them hold.
+    fn step_out(&mut self) {
+        self.in_step -= 1;
+        if self.in_step == 0 {
+            self.first += self.chunks.len() as u64;
+            self.chunks.clear();
+            self.dirty = RouteSet::default();
+            self.adj_rib_out = AdjRibOut::default();
+        }
+    }
+}
+
+/// What members in step hold: for each destination the neighbour whose route they were told.
+#[derive(Default)]
+struct AdjRibOut {
+    source: Vec<PeerId>,
+    count: u32,
+    by_source: Vec<u32>,
+}
+
+impl AdjRibOut {
+    fn change_count(&mut self, source: PeerId, by: u32) {
+        if self.by_source.len() <= source.index() {
+            self.by_source.resize(source.index() + 1, 0);
+        }
+        let n = &mut self.by_source[source.index()];
+        *n = n.wrapping_add(by);
+        self.count = self.count.wrapping_add(by);
+    }
+
+    /// Routes that `member` holds: all but its own.
+    fn held_by(&self, member: PeerId) -> u32 {
+        self.count - self.by_source.get(member.index()).copied().unwrap_or(0)
+    }
+}
+
+impl Sent for AdjRibOut {
+    fn previous(&self, idx: RouteIdx) -> Option<PeerId> {
+        self.source.get(idx.0 as usize).copied().filter(|p| *p != PeerId::NONE)
+    }
+
+    fn set(&mut self, idx: RouteIdx, source: Option<PeerId>) {
+        let at = idx.0 as usize;
+        if self.source.len() <= at {
+            self.source.resize((at + 1).next_power_of_two().max(1024), PeerId::NONE);
+        }
+        let old = std::mem::replace(&mut self.source[at], source.unwrap_or(PeerId::NONE));
+        if old != PeerId::NONE {
+            self.change_count(old, u32::MAX);
+        }
+        if let Some(new) = source {
+            self.change_count(new, 1);
+        }
+    }
+}
+
+/// What one member holds that catches up.
+#[derive(Default)]
+struct CatchUp {
+    dirty: RouteSet,
+    sent: RouteSet,
+}
+
+impl Sent for RouteSet {
+    fn previous(&self, idx: RouteIdx) -> Option<PeerId> {
+        self.contains(idx).then_some(PeerId::NONE)
+    }
+
+    fn set(&mut self, idx: RouteIdx, source: Option<PeerId>) {
+        RouteSet::set(self, idx, source.is_some());
+    }
+}
+
+enum Position {
+    /// Takes this chunk next.
+    InStep(u64),
+    CatchUp(Box<CatchUp>),
+}
+
+struct Member {
+    group: usize,
+    position: Position,
+    /// Messages to send once before, and once after all that waits now.
+    begin_refresh: bool,
+    end_refresh: bool,
+    end_of_rib: bool,
+    end_of_rib_sent: bool,
+}
+
+/// What [`Egress::poll`] appended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Polled {
+    pub(crate) updates: u64,
+    pub(crate) route_refreshes: u64,
+    /// There may be more.
+    pub(crate) more: bool,
+}
+
+/// Egress of one family.
+pub(crate) struct Egress {
+    family: Family,
+    groups: Vec<Option<Group>>,
+    members: Vec<Option<Member>>,
+    scratch: Scratch,
+    chunk: Chunk,
+}
+
+impl Egress {
+    pub(crate) fn new(family: Family) -> Egress {
+        Egress {
+            family,
+            groups: Vec::new(),
+            members: Vec::new(),
+            scratch: Scratch::default(),
+            chunk: Chunk::default(),
+        }
+    }
+
+    fn member(&self, peer: PeerId) -> Option<&Member> {
+        self.members.get(peer.index())?.as_ref()
+    }
+
+    /// A neighbour is to be told all routes; one that was a member before keeps what it holds (a change of rules).
+    pub(crate) fn join<K: Key>(&mut self, peer: PeerId, rules: ExportRules, table: &Table<K>) {
+        self.fall_behind(peer);
+        let held = self.leave(peer);
+        let group = self.group_for(rules);
+        if self.members.len() <= peer.index() {
+            self.members.resize_with(peer.index() + 1, || None);
+        }
+        let fresh = held.is_none();
+        let mut catch_up = CatchUp { dirty: RouteSet::default(), sent: held.unwrap_or_default() };
+        mark_all(&mut catch_up, table);
+        if let Some(group) = self.groups[group].as_mut() {
+            group.members.push(peer);
+        }
+        self.members[peer.index()] = Some(Member {
+            group,
+            position: Position::CatchUp(Box::new(catch_up)),
+            begin_refresh: false,
+            end_refresh: false,
+            end_of_rib: fresh,
+            end_of_rib_sent: !fresh,
+        });
+    }
+
+    fn group_for(&mut self, rules: ExportRules) -> usize {
+        let same = |g: &Option<Group>| g.as_ref().is_some_and(|g| g.rules == rules);
+        if let Some(at) = self.groups.iter().position(same) {
+            return at;
+        }
+        let group = Group {
+            rules,
+            members: Vec::new(),
+            in_step: 0,
+            adj_rib_out: AdjRibOut::default(),
+            dirty: RouteSet::default(),
+            chunks: VecDeque::new(),
+            first: 0,
+        };
+        match self.groups.iter().position(Option::is_none) {
+            Some(at) => {
+                self.groups[at] = Some(group);
+                at
+            }
+            None => {
+                self.groups.push(Some(group));
+                self.groups.len() - 1
+            }
+        }
+    }
+
+    /// A neighbour is gone. What it held, where it had a set of its own.
+    pub(crate) fn leave(&mut self, peer: PeerId) -> Option<RouteSet> {
+        let member = self.members.get_mut(peer.index())?.take()?;
+        if let Some(group) = self.groups[member.group].as_mut() {
+            group.members.retain(|p| *p != peer);
+            if matches!(member.position, Position::InStep(_)) {
+                group.step_out();
+            }
+            if group.members.is_empty() {
+                self.groups[member.group] = None;
+            }
+        }
+        match member.position {
+            Position::CatchUp(catch_up) => Some(catch_up.sent),
+            Position::InStep(_) => None,
+        }
+    }
+
+    /// Something must be told of this destination.
+    #[inline]
+    pub(crate) fn mark(&mut self, idx: RouteIdx) {
+        for group in self.groups.iter_mut().flatten() {
+            if group.in_step > 0 {
+                group.dirty.insert(idx);
+            }
+            if group.in_step < group.members.len() {
+                for peer in &group.members {
+                    if let Some(Member { position: Position::CatchUp(c), .. }) =
+                        self.members[peer.index()].as_mut()
+                    {
+                        c.dirty.insert(idx);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Tell a neighbour everything again (RFC 2918; with RFC 7313 between two marks).
+    pub(crate) fn refresh<K: Key>(&mut self, peer: PeerId, enhanced: bool, table: &Table<K>) {
+        self.fall_behind(peer);
+        if let Some(Some(member)) = self.members.get_mut(peer.index()) {
+            if let Position::CatchUp(catch_up) = &mut member.position {
+                mark_all(catch_up, table);
+            }
+            member.begin_refresh |= enhanced;
+            member.end_refresh |= enhanced;
+        }
+    }
+
+    /// Takes a member out of step: it gets a set of its own.
+    fn fall_behind(&mut self, peer: PeerId) {
+        let Some(Some(member)) = self.members.get_mut(peer.index()) else { return };
+        let (Position::InStep(next), Some(group)) = (&member.position, self.groups[member.group].as_mut()) else {
+            return;
+        };
+        let skip = next.saturating_sub(group.first) as usize;
+        let mut catch_up = CatchUp { dirty: group.dirty.clone(), sent: RouteSet::default() };
+        for (at, source) in group.adj_rib_out.source.iter().enumerate() {
+            if *source != PeerId::NONE && *source != peer {
+                catch_up.sent.insert(RouteIdx(at as u32));
+            }
+        }
+        // What stands in chunks that it did not take it may hold still in an older form.
+        for idx in group.chunks.iter().skip(skip).flat_map(|c| &c.routes) {
+            catch_up.dirty.insert(*idx);
+            catch_up.sent.insert(*idx);
+        }
+        member.position = Position::CatchUp(Box::new(catch_up));
+        group.step_out();
+    }
+
+    /// Appends messages for a member: whole ones, until `buf` holds about `limit` octets or all is told.
+    pub(crate) fn poll<K: Key>(
+        &mut self,
+        peer: PeerId,
+        limit: usize,
+        buf: &mut Vec<u8>,
+        (table, attrs, peers): (&Table<K>, &AttrTable, &Peers),
+    ) -> Polled {
+        let mut polled = Polled::default();
+        let source = Source { family: self.family, table, attrs, peers };
+        let Some(Some(member)) = self.members.get_mut(peer.index()) else { return polled };
+        let Some(group) = self.groups[member.group].as_mut() else { return polled };
+        if std::mem::take(&mut member.begin_refresh) {
+            emit_refresh(self.family, RouteRefreshSubtype::BoRR, buf);
+            polled.route_refreshes += 1;
+        }
+        loop {
+            if buf.len() >= limit {
+                polled.more = true;
+                break;
+            }
+            match &mut member.position {
+                Position::CatchUp(own) if own.dirty.is_empty() => {
+                    let sent = std::mem::take(&mut own.sent);
+                    member.position = fall_in_step(group, &sent, table);
+                }
+                Position::CatchUp(own) => {
+                    self.scratch.routes.clear();
+                    own.dirty.take(CHUNK_ROUTES, &mut self.scratch.routes);
+                    self.chunk.clear();
+                    encode(&group.rules, &source, Some(peer), &mut self.scratch, &mut own.sent, &mut self.chunk);
+                    self.chunk.copy_for(peer, buf);
+                    polled.updates += u64::from(self.chunk.updates);
+                }
+                Position::InStep(next) => {
+                    let at = next.saturating_sub(group.first) as usize;
+                    if at == group.chunks.len() && !encode_chunk(group, &source, &mut self.scratch) {
+                        break;
+                    }
+                    if let Some(chunk) = group.chunks.get(at) {
+                        chunk.copy_for(peer, buf);
+                        polled.updates += u64::from(chunk.updates);
+                    }
+                    *next += 1;
+                }
+            }
+        }
+        if !polled.more {
+            if std::mem::take(&mut member.end_of_rib) {
+                emit_end_of_rib(self.family, buf);
+                member.end_of_rib_sent = true;
+                polled.updates += 1;
+            }
+            if std::mem::take(&mut member.end_refresh) {
+                emit_refresh(self.family, RouteRefreshSubtype::EoRR, buf);
+                polled.route_refreshes += 1;
+            }
+        }
+        let group = member.group;
+        self.drop_taken_chunks(group);
+        polled
+    }
+
+    /// Forgets chunks that all have taken; puts out of step who is too far behind.
+    fn drop_taken_chunks(&mut self, group: usize) {
+        let Some(g) = self.groups[group].as_mut() else { return };
+        if g.chunks.is_empty() {
+            return;
+        }
+        let position = |p: &PeerId| match self.members.get(p.index()) {
+            Some(Some(Member { position: Position::InStep(next), .. })) => Some((*next, *p)),
+            _ => None,
+        };
+        let slowest = g.members.iter().filter_map(position).min();
+        let Some((next, slowest)) = slowest else { return };
+        let taken = (next.saturating_sub(g.first) as usize).min(g.chunks.len());
+        g.chunks.drain(..taken);
+        g.first += taken as u64;
+        if g.chunks.len() > MAX_BEHIND {
+            self.fall_behind(slowest);
+            self.drop_taken_chunks(group);
+        }
+    }
+
+    /// Whether something waits for this neighbour.
+    pub(crate) fn has_work(&self, peer: PeerId) -> bool {
+        let Some(member) = self.member(peer) else { return false };
+        let Some(group) = self.groups.get(member.group).and_then(Option::as_ref) else { return false };
+        member.end_of_rib
+            || member.begin_refresh
+            || member.end_refresh
+            || match &member.position {
+                Position::CatchUp(_) => true,
+                Position::InStep(next) => !group.dirty.is_empty() || *next < group.first + group.chunks.len() as u64,
+            }
+    }
+
+    /// Routes that a neighbour holds from us.
+    pub(crate) fn advertised(&self, peer: PeerId) -> u64 {
+        let Some(member) = self.member(peer) else { return 0 };
+        let held = match (&member.position, self.groups.get(member.group)) {
+            (Position::CatchUp(own), _) => own.sent.len(),
+            (Position::InStep(_), Some(Some(group))) => group.adj_rib_out.held_by(peer),
+            (Position::InStep(_), _) => 0,
+        };
+        u64::from(held)
+    }
+
+    /// The rules for a neighbour, where it is a member.
+    pub(crate) fn rules(&self, peer: PeerId) -> Option<&ExportRules> {
+        let member = self.member(peer)?;
+        self.groups.get(member.group)?.as_ref().map(|g| &g.rules)
+    }
+
+    /// Whether End-of-RIB was sent.
+    pub(crate) fn end_of_rib_sent(&self, peer: PeerId) -> bool {
+        self.member(peer).is_some_and(|m| m.end_of_rib_sent)
+    }
+
+    /// Whether nobody holds, or waits to hear of, a destination that has no paths.
+    pub(crate) fn unused(&self, idx: RouteIdx) -> bool {
+        let told = |g: &Group| g.adj_rib_out.previous(idx).is_some() || g.dirty.contains(idx);
+        let waits = |m: &Member| match &m.position {
+            Position::CatchUp(own) => own.sent.contains(idx) || own.dirty.contains(idx),
+            Position::InStep(_) => false,
+        };
+        !self.groups.iter().flatten().any(told) && !self.members.iter().flatten().any(waits)
+    }
+}
+
+/// Marks every destination that is known or that the member holds.
+fn mark_all<K: Key>(catch_up: &mut CatchUp, table: &Table<K>) {
+    for at in 0..table.places() {
+        let idx = RouteIdx(at);
+        if table.best(idx).is_some() || catch_up.sent.contains(idx) {
+            catch_up.dirty.insert(idx);
+        }
+    }
+}
+
+/// Encodes the group's next chunk; whether there was anything to tell.
+fn encode_chunk<K: Key>(group: &mut Group, source: &Source<'_, K>, scratch: &mut Scratch) -> bool {
+    if group.dirty.is_empty() {
+        return false;
+    }
+    scratch.routes.clear();
+    group.dirty.take(CHUNK_ROUTES, &mut scratch.routes);
+    let mut chunk = Chunk::default();
+    encode(&group.rules, source, None, scratch, &mut group.adj_rib_out, &mut chunk);
+    group.chunks.push_back(chunk);
+    true
+}
+
+/// A member that holds `sent` and has nothing to catch up any more falls in step.
+fn fall_in_step<K: Key>(group: &mut Group, sent: &RouteSet, table: &Table<K>) -> Position {
+    let alone = group.in_step == 0;
+    let source = |idx| table.best(idx).map_or(PeerId::LOCAL, |best| best.peer);
+    if alone {
+        group.adj_rib_out = AdjRibOut::default();
+        sent.iter().for_each(|idx| group.adj_rib_out.set(idx, Some(source(idx))));
+    } else {
+        // It may hold what the others have not been told yet: then a withdrawal must not be saved.
+        for idx in group.dirty.iter().filter(|idx| sent.contains(*idx)) {
+            if group.adj_rib_out.previous(idx).is_none() {
+                group.adj_rib_out.set(idx, Some(source(idx)));
+            }
+        }
+    }
+    group.in_step += 1;
+    Position::InStep(group.first + group.chunks.len() as u64)
+}
+
+fn emit_refresh(family: Family, subtype: RouteRefreshSubtype, buf: &mut Vec<u8>) {
+    RouteRefresh { family, subtype }.emit(buf);
+}

@@ -1,0 +1,678 @@
+//! The BGP speaker of a node: neighbours, tables and egress in one machine.
+//!
+//! ```text
+//!  TcpEvent ─▶ Session ─▶ Ingest ─▶ FamilyRib: Table ─▶ best changed ─▶ Egress ─▶ poll_transmit
+//!                (FSM)    (7606,     (Adj-RIB-In,     └▶ Output::Route    (groups)
+//!                          policy)    decision)
+//! ```
+
+mod connections;
+mod ingest;
+mod networks;
+mod peer;
+mod query;
+mod reconfigure;
+mod view;
+
+use crate::config::Config;
+use crate::rib::attrs::{AttrTable, Own};
+use crate::rib::decision::{DecisionConfig, multipath};
+use crate::rib::family::{FamilyRib, Shared};
+use crate::rib::next_hop::NextHopId;
+use crate::rib::table::{Ipv6Key, Key, PeerId, RouteIdx};
+use crate::rib::{Outcome, PeerFacts, Peers};
+use crate::session::{self, Local};
+use crate::transport::{TcpAction, TcpEvent};
+use ingest::{Batch, Import, Ingest};
+use peer::{FAMILIES, Peer};
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+use trunkline_core::{Asn, ConnId, Instant, Ipv4Prefix, Outbox, Prefix, Rng, TimerQueue};
+use trunkline_view::{Answer, EventKind, Query};
+use trunkline_wire::bgp::{ErrorCode, Family, Notification};
+
+/// What goes into the speaker.
+#[derive(Debug)]
+pub enum Input<'a> {
+    /// Something happened to a connection.
+    Tcp {
+        /// Which.
+        conn: ConnId,
+        /// What.
+        event: TcpEvent<'a>,
+    },
+    /// What the node's routing table says of a next hop that was asked for with [`Output::TrackNextHop`]; told at
+    /// once, and again at each change.
+    NextHop {
+        /// The next hop.
+        address: IpAddr,
+        /// How it is reached; none: it is not.
+        state: Option<NextHopState>,
+    },
+    /// The node has a route to one of `networks` (RFC 4271 §9.4), or has it no more. Told at start and at each change.
+    Network {
+        /// The network.
+        prefix: Prefix,
+        /// Whether there is such a route.
+        present: bool,
+    },
+    /// The addresses of this node's interfaces with their subnets; complete, and again at each change.
+    LocalAddresses(Vec<LocalAddress>),
+    /// An order from an operator: `BgpClear`, `BgpShutdown`, `BgpStart`, or a question: the other `Bgp…` queries.
+    /// Answered at once by [`Output::Answer`].
+    Query {
+        /// The asker's number.
+        id: u64,
+        /// What.
+        query: Query,
+    },
+}
+
+/// How a next hop is reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NextHopState {
+    /// Metric of the route to it ("interior cost", RFC 4271 §9.1.2.2 e).
+    pub metric: u32,
+    /// Whether it lies on a subnet of ours.
+    pub connected: bool,
+}
+
+/// One of the node's addresses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LocalAddress {
+    /// The address.
+    pub address: IpAddr,
+    /// Its prefix length.
+    pub length: u8,
+    /// The interface's index.
+    pub interface: u32,
+    /// Whether the interface is a loopback.
+    pub loopback: bool,
+}
+
+/// What the speaker wants done.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Output {
+    /// By TCP.
+    Tcp(TcpAction),
+    /// Tell the state of this next hop, now and at each change.
+    TrackNextHop(IpAddr),
+    /// No more.
+    UntrackNextHop(IpAddr),
+    /// The best route to a prefix is now this one; none: there is none. Not told for networks of our own.
+    Route {
+        /// The destination.
+        prefix: Prefix,
+        /// The best route.
+        route: Option<BestRoute>,
+    },
+    /// For the operator.
+    Event(EventKind),
+    /// To an [`Input::Query`].
+    Answer {
+        /// The asker's number.
+        id: u64,
+        /// The answer.
+        answer: Answer,
+    },
+}
+
+/// A best route, for the routing table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BestRoute {
+    /// NEXT_HOP of the best path and of those that share the load with it; never empty.
+    pub next_hops: Vec<IpAddr>,
+    /// Administrative distance.
+    pub distance: u8,
+    /// MULTI_EXIT_DISC or 0.
+    pub metric: u32,
+}
+
+/// What a change of configuration did.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Reconfigured {
+    /// One line for each thing that changed.
+    pub changes: Vec<String>,
+    /// Neighbours whose session was reset because their change needs it.
+    pub reset: Vec<String>,
+}
+
+/// Destinations told to the routing table in one go.
+const REPORT_SLICE: usize = 4096;
+
+/// The number of a family that has a table.
+fn number(family: Family) -> Option<usize> {
+    FAMILIES.iter().position(|f| *f == family)
+}
+
+/// All tables.
+struct Rib {
+    shared: Shared,
+    v4: FamilyRib<Ipv4Prefix>,
+    v6: FamilyRib<Ipv6Key>,
+    batch: Batch,
+}
+
+impl Rib {
+    fn new(config: &Config, rng: &mut Rng) -> Rib {
+        let own = Own {
+            asn: config.asn,
+            router_id: config.router_id,
+            cluster_id: config.cluster_id.unwrap_or(config.router_id),
+            default_local_pref: config.default_local_pref,
+        };
+        let attrs = AttrTable::new(own, rng.next_u64());
+        let shared = Shared { attrs, peers: Peers::new(), config: decision_config(config) };
+        let (v4, v6) = (FamilyRib::new(0, rng.next_u64()), FamilyRib::new(1, rng.next_u64()));
+        Rib { shared, v4, v6, batch: Batch::default() }
+    }
+
+    /// Stale paths of a neighbour are to go.
+    fn request_sweep(&mut self, peer: PeerId, number: usize) {
+        self.shared.peers.get_mut(peer).sweep[number] = true;
+        if number == 0 { self.v4.request_walk() } else { self.v6.request_walk() }
+    }
+
+    /// Policy is to be run again for all paths of a neighbour, and the decision taken again.
+    fn request_review(&mut self, peer: PeerId) {
+        self.shared.peers.get_mut(peer).review = true;
+        self.request_walks();
+    }
+
+    fn request_walks(&mut self) {
+        self.v4.request_walk();
+        self.v6.request_walk();
+    }
+
+    fn walking(&self) -> bool {
+        self.v4.walking() || self.v6.walking()
+    }
+}
+
+fn decision_config(config: &Config) -> DecisionConfig {
+    DecisionConfig {
+        always_compare_med: config.always_compare_med,
+        maximum_paths: config.maximum_paths,
+        multipath_relax: config.multipath_relax,
+    }
+}
+
+/// The speaker.
+pub struct Bgp {
+    config: Config,
+    local: Arc<Local>,
+    rng: Rng,
+    /// By [`PeerId`]; 0 is never used, it stands for ourselves.
+    peers: Vec<Option<Peer>>,
+    by_address: BTreeMap<IpAddr, PeerId>,
+    /// Connections that peers opened.
+    incoming: BTreeMap<ConnId, PeerId>,
+    /// What is still to be said on connections that no session owns any more.
+    last_words: BTreeMap<ConnId, Vec<u8>>,
+    timers: TimerQueue<PeerId>,
+    addresses: Vec<LocalAddress>,
+    networks: BTreeMap<Prefix, bool>,
+    rib: Rib,
+    session_out: Outbox<session::Output>,
+    started: bool,
+}
+
+impl Bgp {
+    /// A speaker that has not begun.
+    pub fn new(config: Config, mut rng: Rng) -> Bgp {
+        let rib = Rib::new(&config, &mut rng);
+        Bgp {
+            local: Arc::new(local(&config)),
+            rng,
+            peers: vec![None],
+            by_address: BTreeMap::new(),
+            incoming: BTreeMap::new(),
+            last_words: BTreeMap::new(),
+            timers: TimerQueue::new(),
+            addresses: Vec::new(),
+            networks: BTreeMap::new(),
+            rib,
+            session_out: Outbox::new(),
+            started: false,
+            config,
+        }
+    }
+
+    /// Whether [`Output::Route`] is wanted; off at first. Turned on, all best routes are told.
+    pub fn report_routes(&mut self, on: bool) {
+        fn turn<K: Key>(rib: &mut FamilyRib<K>, on: bool) {
+            if on == rib.report.is_some() {
+                return;
+            }
+            rib.report = on.then(Default::default);
+            if let Some(report) = &mut rib.report {
+                let all = (0..rib.table.places()).map(RouteIdx);
+                all.filter(|idx| rib.table.best(*idx).is_some()).for_each(|idx| report.insert(idx));
+            }
+        }
+        turn(&mut self.rib.v4, on);
+        turn(&mut self.rib.v6, on);
+    }
+
+    /// Starts all neighbours that are enabled; call once, after the first addresses, networks were fed in.
+    pub fn start(&mut self, now: Instant, out: &mut Outbox<Output>) {
+        self.started = true;
+        for range in self.config.listen_ranges.clone() {
+            self.set_listener_key(range.prefix, range.template.password.clone(), out);
+        }
+        for neighbor in self.config.neighbors.clone() {
+            self.add_neighbor(now, neighbor, None, out);
+        }
+        self.finish(now, out);
+    }
+
+    /// Feeds something in.
+    pub fn handle(&mut self, now: Instant, input: Input<'_>, out: &mut Outbox<Output>) {
+        match input {
+            Input::Tcp { conn, event } => self.tcp(now, conn, event, out),
+            Input::NextHop { address, state } => {
+                if self.rib.shared.attrs.next_hops.set(address, state) {
+                    self.rib.request_walks();
+                }
+            }
+            Input::Network { prefix, present } => self.set_network(now, prefix, present),
+            Input::LocalAddresses(addresses) => self.set_addresses(addresses),
+            Input::Query { id, query } => {
+                let answer = self.query(now, query, out);
+                out.push(Output::Answer { id, answer });
+            }
+        }
+        self.finish(now, out);
+    }
+
+    /// When [`Bgp::handle_timeout`] wants to be called; in the past where background work waits.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let reports = |r: &Option<crate::egress::RouteSet>| r.as_ref().is_some_and(|r| !r.is_empty());
+        if self.rib.walking() || reports(&self.rib.v4.report) || reports(&self.rib.v6.report) {
+            return Some(Instant::ZERO);
+        }
+        self.timers.next()
+    }
+
+    /// Does all that is due, and a bounded slice of background work.
+    pub fn handle_timeout(&mut self, now: Instant, out: &mut Outbox<Output>) {
+        while let Some(id) = self.timers.pop_due(now) {
+            let Some(Some(peer)) = self.peers.get_mut(id.index()) else { continue };
+            if peer.state.scheduled.is_none_or(|at| at > now) {
+                continue;
+            }
+            peer.state.scheduled = None;
+            if peer.session.poll_timeout().is_some_and(|at| at <= now) {
+                peer.session.handle_timeout(now, &mut self.session_out);
+            }
+            for (number, family) in peer.state.families.iter_mut().enumerate() {
+                if family.stale_until.take_if(|at| *at <= now).is_some() {
+                    self.rib.request_sweep(id, number);
+                }
+            }
+            self.pump(now, id, out);
+        }
+        self.walk(now, out);
+        self.finish(now, out);
+    }
+
+    /// Appends octets for `conn` to `buf`: whole messages, at most about `limit` octets; returns whether there may be
+    /// more.
+    pub fn poll_transmit(&mut self, now: Instant, conn: ConnId, limit: usize, buf: &mut Vec<u8>) -> bool {
+        if let Some(words) = self.last_words.remove(&conn) {
+            buf.extend_from_slice(&words);
+            return false;
+        }
+        let Some(id) = self.peer_of(conn) else { return false };
+        let Some(Some(Peer { session, state })) = self.peers.get_mut(id.index()) else { return false };
+        session.poll_transmit(conn, buf);
+        if state.conn != Some(conn) {
+            return false;
+        }
+        let Shared { attrs, peers, .. } = &self.rib.shared;
+        let v4 = self.rib.v4.egress.poll(id, limit, buf, (&self.rib.v4.table, attrs, peers));
+        let v6 = self.rib.v6.egress.poll(id, limit, buf, (&self.rib.v6.table, attrs, peers));
+        let (updates, refreshes) = (v4.updates + v6.updates, v4.route_refreshes + v6.route_refreshes);
+        if updates + refreshes > 0 {
+            session.note_sent(now, updates, refreshes);
+        }
+        state.armed = v4.more || v6.more;
+        if !state.armed {
+            self.rib.v4.reclaim();
+            self.rib.v6.reclaim();
+        }
+        v4.more || v6.more
+    }
+
+    /// Ends all sessions with Cease 6/2 and withdraws all routes from the routing table.
+    pub fn shutdown(&mut self, now: Instant, out: &mut Outbox<Output>) {
+        for id in self.ids() {
+            let stop = session::Input::ManualStop { message: Some("shutting down".into()) };
+            self.session_input(now, id, stop, out);
+        }
+    }
+
+    fn ids(&self) -> Vec<PeerId> {
+        let used = self.peers.iter().enumerate().filter(|(_, p)| p.is_some());
+        used.map(|(i, _)| PeerId(i as u16)).collect()
+    }
+
+    fn peer_of(&self, conn: ConnId) -> Option<PeerId> {
+        if conn.is_incoming() {
+            return self.incoming.get(&conn).copied();
+        }
+        u16::try_from(conn.raw() >> 32).ok().map(PeerId)
+    }
+
+    /// Gives a session an input and carries out what comes of it.
+    fn session_input(&mut self, now: Instant, id: PeerId, input: session::Input, out: &mut Outbox<Output>) {
+        if let Some(Some(peer)) = self.peers.get_mut(id.index()) {
+            peer.session.handle(now, input, &mut self.session_out);
+            self.pump(now, id, out);
+        }
+    }
+
+    /// Octets of a peer, through its session into the RIB.
+    fn receive(&mut self, now: Instant, id: PeerId, conn: ConnId, bytes: &[u8], out: &mut Outbox<Output>) {
+        let mut refresh = Vec::new();
+        let Some(Some(Peer { session, state })) = self.peers.get_mut(id.index()) else { return };
+        let (rib, addresses) = (&mut self.rib, &self.addresses[..]);
+        let mut ingest = Ingest { now, peer: state, rib, addresses, refresh: &mut refresh };
+        session.receive(now, conn, bytes, &mut ingest, &mut self.session_out);
+        for family in refresh {
+            self.send_again(id, family);
+        }
+        self.limit_prefixes(now, id, out);
+        self.pump(now, id, out);
+    }
+
+    /// Our routes of a family go to a neighbour once more.
+    fn send_again(&mut self, id: PeerId, family: Family) {
+        let Some(Some(peer)) = self.peers.get(id.index()) else { return };
+        let enhanced = peer.session.negotiated().is_some_and(|n| n.enhanced_route_refresh);
+        match number(family) {
+            Some(0) => self.rib.v4.refresh(id, enhanced),
+            Some(_) => self.rib.v6.refresh(id, enhanced),
+            None => {}
+        }
+    }
+
+    /// RFC 4486 §4: Cease/Maximum Number of Prefixes Reached, or a warning before.
+    fn limit_prefixes(&mut self, now: Instant, id: PeerId, out: &mut Outbox<Output>) {
+        let Some(Some(peer)) = self.peers.get_mut(id.index()) else { return };
+        let Some(maximum) = peer.state.config.maximum_prefixes else { return };
+        let address = peer.state.address;
+        for (family, state) in FAMILIES.iter().zip(&mut peer.state.families) {
+            let threshold = u64::from(maximum.limit) * u64::from(maximum.warning) / 100;
+            if state.received >= threshold && !std::mem::replace(&mut state.warned, true) {
+                let message = format!(
+                    "{} {family} prefixes, {} % of the maximum of {}",
+                    state.received, maximum.warning, maximum.limit
+                );
+                out.push(Output::Event(EventKind::BgpNotice { neighbor: address, message }));
+            } else if state.received < threshold {
+                state.warned = false;
+            }
+        }
+        let Some(family) = peer.state.over_limit.take() else { return };
+        if peer.state.conn.is_none() {
+            return;
+        }
+        let mut data = family.afi.code().to_be_bytes().to_vec();
+        data.push(family.safi.code());
+        data.extend_from_slice(&maximum.limit.to_be_bytes());
+        let stop = session::Input::AutomaticStop {
+            notification: Notification::with_data(ErrorCode::MAXIMUM_NUMBER_OF_PREFIXES_REACHED, data),
+            reason: format!("more than {} {family} prefixes", maximum.limit),
+            restart: maximum.restart.map_or(session::Restart::Never, session::Restart::After),
+        };
+        peer.session.handle(now, stop, &mut self.session_out);
+    }
+
+    /// Carries out what a session decided.
+    fn pump(&mut self, now: Instant, id: PeerId, out: &mut Outbox<Output>) {
+        while let Some(output) = self.session_out.pop() {
+            match output {
+                session::Output::Tcp(action) => {
+                    if let TcpAction::Close { conn, .. } = action {
+                        self.keep_last_words(id, conn);
+                    }
+                    out.push(Output::Tcp(action));
+                }
+                session::Output::Event(kind) => out.push(Output::Event(kind)),
+                session::Output::Established { conn } => self.established(id, conn),
+                session::Output::Down { keep_stale, .. } => self.down(now, id, keep_stale),
+            }
+        }
+        self.reschedule(id);
+    }
+
+    /// A connection ends: what its session still had to say is kept until the driver asks for it.
+    fn keep_last_words(&mut self, id: PeerId, conn: ConnId) {
+        self.incoming.remove(&conn);
+        if let Some(Some(peer)) = self.peers.get_mut(id.index()) {
+            let mut words = Vec::new();
+            peer.session.poll_transmit(conn, &mut words);
+            if !words.is_empty() {
+                self.last_words.insert(conn, words);
+            }
+        }
+    }
+
+    fn reschedule(&mut self, id: PeerId) {
+        let Some(Some(Peer { session, state })) = self.peers.get_mut(id.index()) else { return };
+        let next = trunkline_core::earliest([session.poll_timeout(), state.poll_timeout()]);
+        if let Some(at) = next
+            && state.scheduled.is_none_or(|scheduled| at < scheduled)
+        {
+            state.scheduled = Some(at);
+            self.timers.schedule(at, id);
+        }
+    }
+
+    fn established(&mut self, id: PeerId, conn: ConnId) {
+        let Some(Some(Peer { session, state })) = self.peers.get_mut(id.index()) else { return };
+        let Some(negotiated) = session.negotiated() else { return };
+        state.begin(negotiated, conn);
+        let facts = self.rib.shared.peers.get_mut(id);
+        facts.router_id = negotiated.peer_router_id.to_bits();
+        // RFC 4724 §4.2: stale routes stay only where the peer says that it kept forwarding.
+        let kept = |family: Family| {
+            let restart = negotiated.graceful_restart.as_ref();
+            restart.is_some_and(|r| r.families.iter().any(|(f, forwarding)| *f == family && *forwarding))
+        };
+        for (number, family) in state.families.iter_mut().enumerate() {
+            if family.stale_until.is_some() && !kept(FAMILIES[number]) {
+                family.stale_until = None;
+                self.rib.request_sweep(id, number);
+            }
+        }
+        self.join_egress(id);
+    }
+
+    fn down(&mut self, now: Instant, id: PeerId, keep: Option<(Vec<Family>, trunkline_core::Duration)>) {
+        self.rib.v4.egress.leave(id);
+        self.rib.v6.egress.leave(id);
+        let Some(Some(Peer { state, .. })) = self.peers.get_mut(id.index()) else { return };
+        state.conn = None;
+        state.armed = false;
+        for (number, family) in state.families.iter_mut().enumerate() {
+            let facts = self.rib.shared.peers.get_mut(id);
+            facts.epoch[number] = facts.epoch[number].wrapping_add(1);
+            family.active = false;
+            // RFC 4724 §4.2: a second failure before End-of-RIB removes what is stale since the first.
+            let again = family.stale_until.take().is_some();
+            match &keep {
+                Some((families, time)) if families.contains(&FAMILIES[number]) && !again => {
+                    family.stale_until = Some(now + *time);
+                }
+                _ => self.rib.request_sweep(id, number),
+            }
+        }
+    }
+
+    /// The next slice of the walks over the tables.
+    fn walk(&mut self, _now: Instant, out: &mut Outbox<Output>) {
+        if !self.rib.walking() {
+            return;
+        }
+        let Rib { shared, v4, v6, .. } = &mut self.rib;
+        let round4 = walk_family(v4, shared, &mut self.peers, &self.addresses);
+        let round6 = walk_family(v6, shared, &mut self.peers, &self.addresses);
+        if round4 {
+            shared.peers.clear_sweep(0);
+        }
+        if round6 {
+            shared.peers.clear_sweep(1);
+        }
+        if round4 && round6 {
+            shared.peers.clear_review();
+            shared.attrs.next_hops.clear_changed();
+            self.drop_gone_peers(out);
+        }
+    }
+
+    /// What every input ends with: next hops to track, routes to report, sockets to wake.
+    fn finish(&mut self, _now: Instant, out: &mut Outbox<Output>) {
+        for (address, track) in self.rib.shared.attrs.next_hops.take_requests() {
+            out.push(if track { Output::TrackNextHop(address) } else { Output::UntrackNextHop(address) });
+        }
+        self.report(out);
+        if std::mem::take(&mut self.rib.v4.wake) | std::mem::take(&mut self.rib.v6.wake) {
+            for (index, peer) in self.peers.iter_mut().enumerate() {
+                let Some(Peer { state, .. }) = peer else { continue };
+                let Some(conn) = state.conn.filter(|_| !state.armed) else { continue };
+                let id = PeerId(index as u16);
+                if self.rib.v4.egress.has_work(id) || self.rib.v6.egress.has_work(id) {
+                    state.armed = true;
+                    out.push(Output::Tcp(TcpAction::Transmit(conn)));
+                }
+            }
+        }
+    }
+
+    fn report(&mut self, out: &mut Outbox<Output>) {
+        let mut routes = Vec::new();
+        let take = |report: &mut Option<crate::egress::RouteSet>, routes: &mut Vec<RouteIdx>| {
+            routes.clear();
+            report.iter_mut().for_each(|r| r.take(REPORT_SLICE, routes));
+        };
+        take(&mut self.rib.v4.report, &mut routes);
+        for idx in &routes {
+            let (prefix, route) = (self.rib.v4.table.prefix(*idx), self.best_route(&self.rib.v4, *idx));
+            out.push(Output::Route { prefix, route });
+        }
+        take(&mut self.rib.v6.report, &mut routes);
+        for idx in &routes {
+            let (prefix, route) = (self.rib.v6.table.prefix(*idx), self.best_route(&self.rib.v6, *idx));
+            out.push(Output::Route { prefix, route });
+        }
+    }
+
+    /// A destination's best route for the routing table.
+    fn best_route<K: Key>(&self, rib: &FamilyRib<K>, idx: RouteIdx) -> Option<BestRoute> {
+        let best = rib.table.best(idx).filter(|best| best.peer != PeerId::LOCAL)?;
+        let Shared { attrs, peers, config } = &self.rib.shared;
+        let address = |id: NextHopId| attrs.next_hops.address(id);
+        let next_hops = if config.maximum_paths > 1 {
+            let paths = rib.table.take(idx);
+            let chosen = multipath(&paths, attrs, peers, config);
+            let mut hops: Vec<IpAddr> =
+                chosen.iter().filter_map(|at| paths.get(*at)).map(|p| address(attrs.get(p.used).next_hop)).collect();
+            let mut seen = std::collections::BTreeSet::new();
+            hops.retain(|hop| seen.insert(*hop));
+            hops
+        } else {
+            vec![address(attrs.get(best.used).next_hop)]
+        };
+        let external = peers.get(best.peer).external;
+        let distance = if external { self.config.distance_external } else { self.config.distance_internal };
+        Some(BestRoute { next_hops, distance, metric: attrs.get(best.used).med })
+    }
+
+    /// The best route to exactly this prefix, where there is one that did not originate here.
+    pub fn best(&self, prefix: Prefix) -> Option<BestRoute> {
+        match prefix {
+            Prefix::V4(p) => self.best_route(&self.rib.v4, self.rib.v4.table.find(p)?),
+            Prefix::V6(p) => self.best_route(&self.rib.v6, self.rib.v6.table.find(p.into())?),
+        }
+    }
+
+    /// The most specific prefix with a best route that covers `prefix`.
+    pub fn longest_match(&self, prefix: Prefix) -> Option<(Prefix, BestRoute)> {
+        match prefix {
+            Prefix::V4(p) => {
+                let idx = self.rib.v4.table.longest_match(p)?;
+                Some((self.rib.v4.table.prefix(idx), self.best_route(&self.rib.v4, idx)?))
+            }
+            Prefix::V6(p) => {
+                let idx = self.rib.v6.table.longest_match(p.into())?;
+                Some((self.rib.v6.table.prefix(idx), self.best_route(&self.rib.v6, idx)?))
+            }
+        }
+    }
+
+    /// The best routes from a cursor on (0 at first), at most `limit`; with the cursor of the next page. In no
+    /// particular order. Not those that originate here.
+    pub fn best_page(&self, cursor: u64, limit: usize) -> (Vec<(Prefix, BestRoute)>, Option<u64>) {
+        let (v4, v6) = (u64::from(self.rib.v4.table.places()), u64::from(self.rib.v6.table.places()));
+        let mut routes = Vec::new();
+        let mut at = cursor;
+        while at < v4 + v6 && routes.len() < limit {
+            let route = if at < v4 {
+                let idx = RouteIdx(at as u32);
+                self.best_route(&self.rib.v4, idx).map(|r| (self.rib.v4.table.prefix(idx), r))
+            } else {
+                let idx = RouteIdx((at - v4) as u32);
+                self.best_route(&self.rib.v6, idx).map(|r| (self.rib.v6.table.prefix(idx), r))
+            };
+            routes.extend(route);
+            at += 1;
+        }
+        (routes, (at < v4 + v6).then_some(at))
+    }
+
+    /// How many prefixes have a best route.
+    pub fn best_count(&self) -> u64 {
+        self.rib.v4.table.counts().2 + self.rib.v6.table.counts().2
+    }
+}
+
+/// What sessions say of ourselves.
+fn local(config: &Config) -> Local {
+    Local { asn: config.asn, router_id: config.router_id, host_name: config.host_name.clone() }
+}
+
+/// One slice of a family's walk: import policy again where it changed. Whether the walk has come round.
+fn walk_family<K: Key>(
+    rib: &mut FamilyRib<K>,
+    shared: &mut Shared,
+    peers: &mut [Option<Peer>],
+    addresses: &[LocalAddress],
+) -> bool {
+    if !rib.walking() {
+        return true;
+    }
+    let number = rib.number;
+    let mut counts: Vec<(PeerId, Outcome)> = Vec::new();
+    let states = &*peers;
+    let again = |key: K, path: &crate::rib::table::Path, attrs: &mut AttrTable| {
+        let state = &states.get(path.peer.index())?.as_ref()?.state;
+        let flags = ingest::judge(state, path.received, attrs, addresses);
+        let mut import = Import { received: path.received, flags, memo: None };
+        Some(import.run(&state.config.import, key.prefix(), attrs))
+    };
+    let round = rib.walk(shared, again, |id, outcome| counts.push((id, outcome)));
+    for (id, outcome) in counts {
+        if let Some(Some(peer)) = peers.get_mut(id.index()) {
+            peer.state.count(number, outcome);
+        }
+    }
+    round
+}
+
+/// A neighbour's facts at the start.
+fn peer_facts(address: IpAddr, asn: Asn, local: Asn, client: bool) -> PeerFacts {
+    PeerFacts { client, ..PeerFacts::new(address, asn != local) }
+}

@@ -1,0 +1,107 @@
+//! Policy: `accept`, `reject` and named prefix lists with actions. A richer language takes this place later.
+
+use std::sync::Arc;
+use trunkline_core::{Asn, Prefix};
+use trunkline_wire::bgp::{Community, LargeCommunity};
+
+/// What happens to routes on their way in or out.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Policy {
+    /// All pass unchanged.
+    Accept,
+    /// None passes.
+    Reject,
+    /// Rules in order; the first that matches decides. A route that none matches is rejected.
+    List(Arc<PrefixList>),
+}
+
+/// `[policy.NAME]`: a named list.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PrefixList {
+    /// Its name.
+    pub name: String,
+    /// In order.
+    pub rules: Vec<Rule>,
+}
+
+/// One rule.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rule {
+    /// The prefixes it matches; empty: all.
+    pub prefixes: Vec<PrefixMatch>,
+    /// What becomes of the route.
+    pub verdict: Verdict,
+    /// Changes, in order, before it passes.
+    pub actions: Vec<Action>,
+}
+
+/// Pass or not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// The route passes.
+    Accept,
+    /// It does not.
+    Reject,
+}
+
+/// `prefix le n ge m`: prefixes inside `prefix` whose length lies in `ge..=le`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PrefixMatch {
+    /// They lie inside this one.
+    pub prefix: Prefix,
+    /// The shortest length. Default: the length of `prefix`.
+    pub ge: u8,
+    /// The longest length. Default: the length of `prefix`, or 32/128 where only `ge` is given.
+    pub le: u8,
+}
+
+/// A change to a route.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// Set LOCAL_PREF.
+    SetLocalPref(u32),
+    /// Set MULTI_EXIT_DISC.
+    SetMed(u32),
+    /// Put this AS in front of AS_PATH some times (1..=16).
+    Prepend(Asn, u8),
+    /// Add a community.
+    AddCommunity(Community),
+    /// Remove a community.
+    RemoveCommunity(Community),
+    /// Add a large community.
+    AddLargeCommunity(LargeCommunity),
+    /// Remove a large community.
+    RemoveLargeCommunity(LargeCommunity),
+}
+
+impl PrefixMatch {
+    /// Whether `prefix` matches.
+    pub fn matches(&self, prefix: Prefix) -> bool {
+        self.prefix.covers(prefix) && (self.ge..=self.le).contains(&prefix.len())
+    }
+}
+
+impl Policy {
+    /// The number of the first rule that matches `prefix`, where it accepts; none: the route is rejected.
+    pub(crate) fn find(&self, prefix: Prefix) -> Option<u16> {
+        match self {
+            Policy::Accept => Some(0),
+            Policy::Reject => None,
+            Policy::List(list) => {
+                let at = list.rules.iter().position(|rule| {
+                    rule.prefixes.is_empty() || rule.prefixes.iter().any(|m| m.matches(prefix))
+                })?;
+                let accepts = list.rules.get(at)?.verdict == Verdict::Accept;
+                if accepts { u16::try_from(at).ok() } else { None }
+            }
+        }
+    }
+
+    /// The actions of a rule that [`Policy::find`] named.
+    pub(crate) fn actions(&self, rule: u16) -> &[Action] {
+        match self {
+            Policy::List(list) => list.rules.get(usize::from(rule)).map_or(&[], |rule| &rule.actions),
+            Policy::Accept | Policy::Reject => &[],
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! One family: its table, its egress, and the walks over the table that events at a distance ask for.
+
+use super::attrs::AttrTable;
+use super::decision::DecisionConfig;
+use super::table::{Key, Path, PeerId, RouteIdx, Table};
+use super::{Context, Keep, Outcome, Peers, announce, review, withdraw};
+use crate::egress::export::ExportRules;
+use crate::egress::{Egress, RouteSet};
+use trunkline_wire::bgp::Family;
+
+/// Destinations looked at in one slice of a walk.
+const SLICE: u32 = 4096;
+
+/// A table with what hangs on it.
+pub(crate) struct FamilyRib<K> {
+    /// 0 for IPv4, 1 for IPv6.
+    pub(crate) number: usize,
+    pub(crate) table: Table<K>,
+    pub(crate) egress: Egress,
+    /// Destinations of which the routing table must hear, where it wants to.
+    pub(crate) report: Option<RouteSet>,
+    /// Some neighbour has something to be told.
+    pub(crate) wake: bool,
+    walk: Walk,
+}
+
+/// A walk goes round the table once since the last request, then everyone's wish is fulfilled.
+#[derive(Default)]
+struct Walk {
+    at: u32,
+    left: u32,
+}
+
+/// What all families share.
+pub(crate) struct Shared {
+    pub(crate) attrs: AttrTable,
+    pub(crate) peers: Peers,
+    pub(crate) config: DecisionConfig,
+}
+
+impl<K: Key> FamilyRib<K> {
+    pub(crate) fn new(number: usize, seed: u64) -> FamilyRib<K> {
+        let family = if number == 0 { Family::IPV4_UNICAST } else { Family::IPV6_UNICAST };
+        FamilyRib {
+            number,
+            table: Table::new(seed),
+            egress: Egress::new(family),
+            report: None,
+            wake: false,
+            walk: Walk::default(),
+        }
+    }
+
+    fn settle(&mut self, idx: RouteIdx, outcome: Outcome, config: &DecisionConfig) {
+        if outcome.best_changed {
+            self.egress.mark(idx);
+            self.wake = true;
+        }
+        if let Some(report) = &mut self.report
+            && (outcome.best_changed || outcome.changed && config.maximum_paths > 1)
+        {
+            report.insert(idx);
+        }
+    }
+
+    pub(crate) fn announce(&mut self, key: K, path: Path, shared: &mut Shared) -> Outcome {
+        let Shared { attrs, peers, config } = shared;
+        let (idx, outcome) = announce(&mut self.table, key, path, &mut Context { attrs, peers, config });
+        self.settle(idx, outcome, config);
+        outcome
+    }
+
+    pub(crate) fn withdraw(&mut self, key: K, peer: PeerId, shared: &mut Shared) -> Outcome {
+        let Shared { attrs, peers, config } = shared;
+        let found = withdraw(&mut self.table, key, peer, &mut Context { attrs, peers, config });
+        let Some((idx, outcome)) = found else { return Outcome::default() };
+        self.settle(idx, outcome, config);
+        outcome
+    }
+
+    /// A neighbour is to be told all routes under these rules.
+    pub(crate) fn join(&mut self, peer: PeerId, rules: ExportRules) {
+        self.egress.join(peer, rules, &self.table);
+        self.wake = true;
+    }
+
+    /// A neighbour wants all routes again.
+    pub(crate) fn refresh(&mut self, peer: PeerId, enhanced: bool) {
+        self.egress.refresh(peer, enhanced, &self.table);
+        self.wake = true;
+    }
+
+    /// Something about many paths changed: every destination is to be looked at again.
+    pub(crate) fn request_walk(&mut self) {
+        self.walk.left = self.table.places();
+    }
+
+    pub(crate) fn walking(&self) -> bool {
+        self.walk.left > 0
+    }
+
+    /// Looks at the next slice: removes stale paths of neighbours that are swept, runs import policy again where
+    /// `again` gives another result, follows next hops. Whether the walk has come round.
+    pub(crate) fn walk(
+        &mut self,
+        shared: &mut Shared,
+        mut again: impl FnMut(K, &Path, &mut AttrTable) -> Option<(super::AttrId, u8)>,
+        mut count: impl FnMut(PeerId, Outcome),
+    ) -> bool {
+        let Shared { attrs, peers, config } = shared;
+        let peers: &Peers = peers;
+        let number = self.number;
+        let places = self.table.places();
+        for _ in 0..SLICE.min(self.walk.left) {
+            self.walk.left -= 1;
+            let idx = RouteIdx(if self.walk.at < places { self.walk.at } else { 0 });
+            self.walk.at = idx.0 + 1;
+            let mut concerned = false;
+            for path in self.table.paths(idx) {
+                let facts = peers.get(path.peer);
+                let hop = attrs.get(path.used).next_hop;
+                concerned |= facts.review || facts.sweep[number] && facts.epoch[number] != path.epoch;
+                concerned |= attrs.next_hops.changed(hop);
+            }
+            if !concerned {
+                continue;
+            }
+            let hop_changed =
+                self.table.paths(idx).any(|p| attrs.next_hops.changed(attrs.get(p.used).next_hop));
+            let look = |key: K, path: &Path, attrs: &mut AttrTable| {
+                let facts = peers.get(path.peer);
+                if facts.sweep[number] && facts.epoch[number] != path.epoch {
+                    return Keep::No;
+                }
+                match again(key, path, attrs) {
+                    Some((used, flags)) if facts.review => Keep::Changed(used, flags),
+                    _ => Keep::As,
+                }
+            };
+            let mut ctx = Context { attrs: &mut *attrs, peers, config };
+            let mut outcome = review(&mut self.table, idx, &mut ctx, look, &mut count);
+            outcome.changed |= hop_changed;
+            if outcome.best_changed {
+                self.egress.mark(idx);
+                self.wake = true;
+            }
+            if let Some(report) = &mut self.report
+                && (outcome.best_changed || outcome.changed)
+            {
+                report.insert(idx);
+            }
+        }
+        self.walk.left == 0
+    }
+
+    /// Takes back the places of destinations that are gone.
+    pub(crate) fn reclaim(&mut self) {
+        if self.table.has_empty() {
+            let egress = &self.egress;
+            self.table.reclaim(4096, |idx| egress.unused(idx));
+        }
+    }
+}

@@ -1,0 +1,276 @@
+//! A RIB shard: Adj-RIBs-In and Loc-RIB of its prefixes, for both families.
+//!
+//! Batches of route changes go in; destinations whose best path changed come out. There is one shard now and it runs
+//! inline; the messages are the same for several.
+
+pub(crate) mod attrs;
+pub(crate) mod decision;
+pub(crate) mod next_hop;
+pub(crate) mod family;
+pub(crate) mod table;
+
+use attrs::{AttrId, AttrTable};
+use decision::{DecisionConfig, choose, eligible};
+use std::net::IpAddr;
+use table::{Key, Path, PeerId, RouteIdx, Table, flag};
+
+/// What the decision process must know of a neighbour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct PeerFacts {
+    /// Of another AS.
+    pub(crate) external: bool,
+    /// A route reflection client of ours (RFC 4456).
+    pub(crate) client: bool,
+    /// BGP Identifier.
+    pub(crate) router_id: u32,
+    pub(crate) address: IpAddr,
+    /// Counts how often its routes became old: paths of another epoch are stale.
+    pub(crate) epoch: [u8; 2],
+    /// Stale paths of the family are to be removed.
+    pub(crate) sweep: [bool; 2],
+    /// Import policy, or something else that the flags of its paths depend on, changed.
+    pub(crate) review: bool,
+}
+
+/// Facts about all neighbours, by [`PeerId`].
+#[derive(Debug)]
+pub(crate) struct Peers(Vec<PeerFacts>);
+
+impl Peers {
+    pub(crate) fn new() -> Peers {
+        Peers(vec![PeerFacts::new(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), false)])
+    }
+
+    #[inline]
+    pub(crate) fn get(&self, id: PeerId) -> &PeerFacts {
+        &self.0[id.index()]
+    }
+
+    pub(crate) fn get_mut(&mut self, id: PeerId) -> &mut PeerFacts {
+        &mut self.0[id.index()]
+    }
+
+    /// Sets the facts of a neighbour; `id` is known or the next free one.
+    pub(crate) fn set(&mut self, id: PeerId, facts: PeerFacts) {
+        if id.index() == self.0.len() {
+            self.0.push(facts);
+        } else {
+            self.0[id.index()] = facts;
+        }
+    }
+
+    /// The walk over a family's table has come round.
+    pub(crate) fn clear_sweep(&mut self, family: usize) {
+        for facts in &mut self.0 {
+            facts.sweep[family] = false;
+        }
+    }
+
+    /// The walks over all tables have come round.
+    pub(crate) fn clear_review(&mut self) {
+        for facts in &mut self.0 {
+            facts.review = false;
+        }
+    }
+}
+
+impl PeerFacts {
+    pub(crate) fn new(address: IpAddr, external: bool) -> PeerFacts {
+        PeerFacts { external, client: false, router_id: 0, address, epoch: [0; 2], sweep: [false; 2], review: false }
+    }
+}
+
+/// How the number of paths of a neighbour changed, and whether the best path did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Outcome {
+    /// Paths held: one more, one less, or the same.
+    pub(crate) received: i8,
+    /// Of these accepted by import policy.
+    pub(crate) accepted: i8,
+    /// The best path is another, or has other attributes, or is gone.
+    pub(crate) best_changed: bool,
+    /// Some path changed: what shares the load may have too.
+    pub(crate) changed: bool,
+}
+
+/// What all operations on a table need.
+pub(crate) struct Context<'a> {
+    pub(crate) attrs: &'a mut AttrTable,
+    pub(crate) peers: &'a Peers,
+    pub(crate) config: &'a DecisionConfig,
+}
+
+fn accepted(path: &Path) -> i8 {
+    i8::from(path.flags & flag::REJECTED == 0)
+}
+
+/// A path comes or replaces the one that its neighbour gave before.
+pub(crate) fn announce<K: Key>(table: &mut Table<K>, key: K, path: Path, ctx: &mut Context<'_>) -> (RouteIdx, Outcome) {
+    let idx = table.find_or_insert(key);
+    ctx.attrs.retain(path.received);
+    ctx.attrs.retain(path.used);
+    // The common cases: a new destination, or one that only this neighbour gives.
+    let single = table.single(idx).copied();
+    if single.is_some_and(|p| p.peer == path.peer) || !table.occupied(idx) {
+        return (idx, announce_single(table, idx, single, path, ctx));
+    }
+    let mut paths = table.take(idx);
+    let before = best_of(&paths);
+    let old = paths.iter().position(|p| p.peer == path.peer);
+    let mut outcome = Outcome { received: 1, accepted: accepted(&path), best_changed: false, changed: true };
+    let mut released = None;
+    match old {
+        Some(at) => {
+            let old = paths[at];
+            outcome = Outcome { received: 0, accepted: outcome.accepted - accepted(&old), ..outcome };
+            released = Some(old);
+            if unchanged(&old, &path) {
+                table.touch(idx, path.peer, path.epoch);
+                release(ctx.attrs, &path);
+                return (idx, Outcome::default());
+            }
+            paths[at] = path;
+        }
+        None => paths.push(path),
+    }
+    decide(&mut paths, ctx);
+    outcome.best_changed = before != best_of(&paths);
+    table.put(idx, &paths);
+    if let Some(old) = released {
+        release(ctx.attrs, &old);
+    }
+    (idx, outcome)
+}
+
+fn announce_single<K: Key>(
+    table: &mut Table<K>,
+    idx: RouteIdx,
+    old: Option<Path>,
+    mut path: Path,
+    ctx: &mut Context<'_>,
+) -> Outcome {
+    if let Some(old) = old
+        && unchanged(&old, &path)
+    {
+        table.touch(idx, path.peer, path.epoch);
+        release(ctx.attrs, &path);
+        return Outcome::default();
+    }
+    if eligible(&path, ctx.attrs) {
+        path.flags |= flag::BEST;
+    }
+    let before = old.as_ref().and_then(|p| best_of(std::slice::from_ref(p)));
+    table.put_single(idx, path);
+    let outcome = Outcome {
+        received: i8::from(old.is_none()),
+        accepted: accepted(&path) - old.as_ref().map_or(0, accepted),
+        best_changed: before != best_of(&[path]),
+        changed: true,
+    };
+    if let Some(old) = old {
+        release(ctx.attrs, &old);
+    }
+    outcome
+}
+
+fn unchanged(old: &Path, new: &Path) -> bool {
+    old.received == new.received && old.used == new.used && old.flags & !flag::BEST == new.flags & !flag::BEST
+}
+
+fn release(attrs: &mut AttrTable, path: &Path) {
+    attrs.release(path.received);
+    attrs.release(path.used);
+}
+
+/// Who is best with which attributes.
+fn best_of(paths: &[Path]) -> Option<(PeerId, AttrId)> {
+    let first = paths.first()?;
+    (first.flags & flag::BEST != 0).then_some((first.peer, first.used))
+}
+
+/// Puts the best path first and marks it.
+fn decide(paths: &mut table::Paths, ctx: &Context<'_>) {
+    for path in paths.iter_mut() {
+        path.flags &= !flag::BEST;
+    }
+    if let Some(best) = choose(paths, ctx.attrs, ctx.peers, ctx.config) {
+        paths.swap(0, best);
+        paths[0].flags |= flag::BEST;
+    }
+}
+
+/// Removes a neighbour's path; none where it gave none.
+pub(crate) fn withdraw<K: Key>(
+    table: &mut Table<K>,
+    key: K,
+    peer: PeerId,
+    ctx: &mut Context<'_>,
+) -> Option<(RouteIdx, Outcome)> {
+    let idx = table.find(key)?;
+    let mut paths = table.take(idx);
+    let at = paths.iter().position(|p| p.peer == peer)?;
+    let before = best_of(&paths);
+    let old = paths.remove(at);
+    decide(&mut paths, ctx);
+    let outcome = Outcome {
+        received: -1,
+        accepted: -accepted(&old),
+        best_changed: before != best_of(&paths),
+        changed: true,
+    };
+    table.put(idx, &paths);
+    release(ctx.attrs, &old);
+    Some((idx, outcome))
+}
+
+/// What a walk over the table does with one path.
+pub(crate) enum Keep {
+    /// Leave it.
+    As,
+    /// Remove it.
+    No,
+    /// Give it these attributes and flags: policy was run again.
+    Changed(AttrId, u8),
+}
+
+/// Looks at one destination again: `look` says what becomes of each path; then decides anew. `gone` hears of each
+/// removed path and each that is (+1) or is no longer (-1) accepted.
+pub(crate) fn review<K: Key>(
+    table: &mut Table<K>,
+    idx: RouteIdx,
+    ctx: &mut Context<'_>,
+    mut look: impl FnMut(K, &Path, &mut AttrTable) -> Keep,
+    mut count: impl FnMut(PeerId, Outcome),
+) -> Outcome {
+    let key = table.key(idx);
+    let mut paths = table.take(idx);
+    let before = best_of(&paths);
+    let mut released: smallvec::SmallVec<[AttrId; 4]> = smallvec::SmallVec::new();
+    let mut changed = false;
+    paths.retain(|path| match look(key, path, ctx.attrs) {
+        Keep::As => true,
+        Keep::No => {
+            released.extend([path.received, path.used]);
+            count(path.peer, Outcome { received: -1, accepted: -accepted(path), ..Outcome::default() });
+            changed = true;
+            false
+        }
+        Keep::Changed(used, flags) => {
+            let old = accepted(path);
+            ctx.attrs.retain(used);
+            released.push(path.used);
+            changed |= path.used != used || path.flags & !flag::BEST != flags;
+            path.used = used;
+            path.flags = flags | path.flags & flag::BEST;
+            count(path.peer, Outcome { accepted: accepted(path) - old, ..Outcome::default() });
+            true
+        }
+    });
+    decide(&mut paths, ctx);
+    let best_changed = before != best_of(&paths);
+    table.put(idx, &paths);
+    for id in released {
+        ctx.attrs.release(id);
+    }
+    Outcome { best_changed, changed: changed || best_changed, ..Outcome::default() }
+}

@@ -1,0 +1,418 @@
+//! One family's table: Adj-RIB-In of all peers and Loc-RIB in one, as RFC 4271 §3.2 allows.
+//!
+//! A destination is a [`Route`] in a slab, found by hash; its paths form a list of which the first stands inline
+//! and is the best one once the decision was made. A path is 20 octets.
+
+use super::attrs::AttrId;
+use foldhash::fast::FixedState;
+use hashbrown::HashTable;
+use smallvec::SmallVec;
+use std::hash::{BuildHasher, Hash};
+use trunkline_core::{Ipv4Prefix, Ipv6Prefix, Prefix};
+use trunkline_wire::bgp::{Family, NlriPrefix, emit_mp_unreach, emit_update_ipv4, emit_withdraw_ipv4};
+
+/// Index of a neighbour among those of this speaker. 0 is the speaker itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct PeerId(pub(crate) u16);
+
+impl PeerId {
+    /// Routes that originate here.
+    pub(crate) const LOCAL: PeerId = PeerId(0);
+    /// No path.
+    pub(crate) const NONE: PeerId = PeerId(u16::MAX);
+    /// The highest id, which is also the highest number of neighbours.
+    pub(crate) const MAX: u16 = u16::MAX - 1;
+
+    #[inline]
+    pub(crate) fn index(self) -> usize {
+        usize::from(self.0)
+    }
+}
+
+/// Why a path cannot be best, and what it is, as bits of [`Path::flags`].
+pub(crate) mod flag {
+    /// Import policy rejects it.
+    pub(crate) const REJECTED: u8 = 1;
+    /// Our AS stands in AS_PATH (RFC 4271 §9.1.2).
+    pub(crate) const AS_LOOP: u8 = 1 << 1;
+    /// ORIGINATOR_ID or CLUSTER_LIST name us (RFC 4456 §8).
+    pub(crate) const REFLECTION_LOOP: u8 = 1 << 2;
+    /// NEXT_HOP is not one that this peer may give (RFC 4271 §6.3).
+    pub(crate) const BAD_NEXT_HOP: u8 = 1 << 3;
+    /// A leak by ONLY_TO_CUSTOMER (RFC 9234 §5).
+    pub(crate) const LEAK: u8 = 1 << 4;
+    /// Any of the above.
+    pub(crate) const INELIGIBLE: u8 = REJECTED | AS_LOOP | REFLECTION_LOOP | BAD_NEXT_HOP | LEAK;
+    /// The decision process chose it; only ever on the first path of a route.
+    pub(crate) const BEST: u8 = 1 << 7;
+}
+
+/// A path to a destination, as one neighbour gave it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Path {
+    pub(crate) peer: PeerId,
+    pub(crate) flags: u8,
+    /// The peer's epoch when it came; another one: it is stale.
+    pub(crate) epoch: u8,
+    /// As received (Adj-RIB-In).
+    pub(crate) received: AttrId,
+    /// After import policy.
+    pub(crate) used: AttrId,
+    /// Seconds since the start when it came or changed.
+    pub(crate) stamp: u32,
+    next: u32,
+}
+
+const END: u32 = u32::MAX;
+
+impl Path {
+    const EMPTY: Path = Path {
+        peer: PeerId::NONE,
+        flags: 0,
+        epoch: 0,
+        received: AttrId::NONE,
+        used: AttrId::NONE,
+        stamp: 0,
+        next: END,
+    };
+
+    pub(crate) fn new(peer: PeerId, epoch: u8, received: AttrId, used: AttrId, flags: u8, stamp: u32) -> Path {
+        Path { peer, flags, epoch, received, used, stamp, next: END }
+    }
+}
+
+/// Index of a destination in its table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct RouteIdx(pub(crate) u32);
+
+/// How a prefix is kept: packed to four-octet alignment.
+pub(crate) trait Key: Copy + Eq + Hash + std::fmt::Debug + 'static {
+    fn from_prefix(prefix: Prefix) -> Option<Self>;
+    fn prefix(self) -> Prefix;
+    /// As it goes on the wire.
+    type Wire: NlriPrefix;
+    fn wire(self) -> Self::Wire;
+    /// Appends an UPDATE with an NLRI field, where the family has one; how many prefixes it took.
+    fn emit_update(max_len: usize, block: &[u8], prefixes: &[Self::Wire], out: &mut Vec<u8>) -> usize;
+    /// Appends an UPDATE that withdraws, in Withdrawn Routes or in MP_UNREACH_NLRI; how many prefixes it took.
+    fn emit_withdraw(max_len: usize, prefixes: &[Self::Wire], out: &mut Vec<u8>) -> usize;
+    /// The key of the same address with a shorter length.
+    fn shortened(self, len: u8) -> Self;
+    fn len(self) -> u8;
+}
+
+impl Key for Ipv4Prefix {
+    fn from_prefix(prefix: Prefix) -> Option<Self> {
+        match prefix {
+            Prefix::V4(p) => Some(p),
+            Prefix::V6(_) => None,
+        }
+    }
+
+    fn prefix(self) -> Prefix {
+        Prefix::V4(self)
+    }
+
+    type Wire = Ipv4Prefix;
+
+    #[inline]
+    fn wire(self) -> Ipv4Prefix {
+        self
+    }
+
+    fn emit_update(max_len: usize, block: &[u8], prefixes: &[Ipv4Prefix], out: &mut Vec<u8>) -> usize {
+        emit_update_ipv4(max_len, block, prefixes, out)
+    }
+
+    fn emit_withdraw(max_len: usize, prefixes: &[Ipv4Prefix], out: &mut Vec<u8>) -> usize {
+        emit_withdraw_ipv4(max_len, prefixes, out)
+    }
+
+    fn shortened(self, len: u8) -> Self {
+        Ipv4Prefix::from_bits(self.bits(), len)
+    }
+
+    fn len(self) -> u8 {
+        self.len()
+    }
+}
+
+/// An IPv6 prefix in 20 octets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Ipv6Key {
+    words: [u32; 4],
+    len: u8,
+}
+
+impl From<Ipv6Prefix> for Ipv6Key {
+    fn from(p: Ipv6Prefix) -> Ipv6Key {
+        let b = p.bits();
+        Ipv6Key { words: [(b >> 96) as u32, (b >> 64) as u32, (b >> 32) as u32, b as u32], len: p.len() }
+    }
+}
+
+impl Key for Ipv6Key {
+    fn from_prefix(prefix: Prefix) -> Option<Self> {
+        match prefix {
+            Prefix::V4(_) => None,
+            Prefix::V6(p) => Some(p.into()),
+        }
+    }
+
+    fn prefix(self) -> Prefix {
+        Prefix::V6(self.wire())
+    }
+
+    type Wire = Ipv6Prefix;
+
+    #[inline]
+    fn wire(self) -> Ipv6Prefix {
+        let [a, b, c, d] = self.words.map(u128::from);
+        Ipv6Prefix::from_bits(a << 96 | b << 64 | c << 32 | d, self.len)
+    }
+
+    fn emit_update(_: usize, _: &[u8], _: &[Ipv6Prefix], _: &mut Vec<u8>) -> usize {
+        0
+    }
+
+    fn emit_withdraw(max_len: usize, prefixes: &[Ipv6Prefix], out: &mut Vec<u8>) -> usize {
+        emit_mp_unreach(max_len, Family::IPV6_UNICAST, prefixes, out)
+    }
+
+    fn shortened(self, len: u8) -> Self {
+        Ipv6Prefix::from_bits(self.wire().bits(), len).into()
+    }
+
+    fn len(self) -> u8 {
+        self.len
+    }
+}
+
+/// A destination.
+#[derive(Debug)]
+pub(crate) struct Route<K> {
+    key: K,
+    head: Path,
+}
+
+/// The paths of a destination while they are being worked on.
+pub(crate) type Paths = SmallVec<[Path; 8]>;
+
+/// All destinations of a family.
+pub(crate) struct Table<K> {
+    hasher: FixedState,
+    index: HashTable<u32>,
+    routes: Vec<Route<K>>,
+    free_routes: Vec<u32>,
+    /// Second and further paths.
+    more: Vec<Path>,
+    free_more: Vec<u32>,
+    /// Destinations that lost their last path: the place may be taken again once no neighbour needs a withdrawal.
+    /// One that has paths again, or stands here twice, is found out when its turn comes.
+    empty: Vec<RouteIdx>,
+    occupied: u64,
+    paths: u64,
+    best: u64,
+}
+
+impl<K: Key> Table<K> {
+    pub(crate) fn new(seed: u64) -> Table<K> {
+        Table {
+            hasher: FixedState::with_seed(seed),
+            index: HashTable::new(),
+            routes: Vec::new(),
+            free_routes: Vec::new(),
+            more: Vec::new(),
+            free_more: Vec::new(),
+            empty: Vec::new(),
+            occupied: 0,
+            paths: 0,
+            best: 0,
+        }
+    }
+
+    /// Places, in use or free: every [`RouteIdx`] is below.
+    pub(crate) fn places(&self) -> u32 {
+        self.routes.len() as u32
+    }
+
+    /// Destinations with paths, paths, destinations with a best path.
+    pub(crate) fn counts(&self) -> (u64, u64, u64) {
+        (self.occupied, self.paths, self.best)
+    }
+
+    pub(crate) fn find(&self, key: K) -> Option<RouteIdx> {
+        let hash = self.hasher.hash_one(key);
+        self.index.find(hash, |&i| self.routes[i as usize].key == key).map(|&i| RouteIdx(i))
+    }
+
+    /// The most specific destination with paths that covers `key`.
+    pub(crate) fn longest_match(&self, key: K) -> Option<RouteIdx> {
+        (0..=key.len())
+            .rev()
+            .filter_map(|len| self.find(key.shortened(len)))
+            .find(|idx| self.best(*idx).is_some())
+    }
+
+    pub(crate) fn find_or_insert(&mut self, key: K) -> RouteIdx {
+        let hash = self.hasher.hash_one(key);
+        let (routes, hasher) = (&mut self.routes, &self.hasher);
+        if let Some(&i) = self.index.find(hash, |&i| routes[i as usize].key == key) {
+            return RouteIdx(i);
+        }
+        let route = Route { key, head: Path::EMPTY };
+        let i = match self.free_routes.pop() {
+            Some(i) => {
+                routes[i as usize] = route;
+                i
+            }
+            None => {
+                routes.push(route);
+                (routes.len() - 1) as u32
+            }
+        };
+        self.index.insert_unique(hash, i, |&i| hasher.hash_one(routes[i as usize].key));
+        RouteIdx(i)
+    }
+
+    pub(crate) fn prefix(&self, idx: RouteIdx) -> Prefix {
+        self.routes[idx.0 as usize].key.prefix()
+    }
+
+    #[inline]
+    pub(crate) fn key(&self, idx: RouteIdx) -> K {
+        self.routes[idx.0 as usize].key
+    }
+
+    /// The best path.
+    #[inline]
+    pub(crate) fn best(&self, idx: RouteIdx) -> Option<&Path> {
+        let head = &self.routes[idx.0 as usize].head;
+        (head.flags & flag::BEST != 0).then_some(head)
+    }
+
+    /// All paths, the best first.
+    pub(crate) fn paths(&self, idx: RouteIdx) -> impl Iterator<Item = &Path> {
+        let head = &self.routes[idx.0 as usize].head;
+        let first = (head.peer != PeerId::NONE).then_some(head);
+        std::iter::successors(first, |path| self.more.get(path.next as usize))
+    }
+
+    /// The only path, where there is exactly one: the common case, without a copy.
+    #[inline]
+    pub(crate) fn single(&self, idx: RouteIdx) -> Option<&Path> {
+        let head = &self.routes[idx.0 as usize].head;
+        (head.next == END && head.peer != PeerId::NONE).then_some(head)
+    }
+
+    pub(crate) fn take(&self, idx: RouteIdx) -> Paths {
+        self.paths(idx).copied().collect()
+    }
+
+    /// Writes the paths of a destination; the first is the best where it says so.
+    pub(crate) fn put(&mut self, idx: RouteIdx, paths: &[Path]) {
+        let head = self.routes[idx.0 as usize].head;
+        let had = head.peer != PeerId::NONE;
+        let mut old = head.next;
+        let mut count = usize::from(had);
+        // Places of the old list are taken again in order.
+        let mut places: SmallVec<[u32; 8]> = SmallVec::new();
+        while old != END {
+            places.push(old);
+            old = self.more[old as usize].next;
+            count += 1;
+        }
+        while places.len() + 1 < paths.len() {
+            places.push(self.free_more.pop().unwrap_or_else(|| {
+                self.more.push(Path::EMPTY);
+                (self.more.len() - 1) as u32
+            }));
+        }
+        while places.len() + 1 > paths.len().max(1) {
+            self.free_more.extend(places.pop());
+        }
+        for (i, path) in paths.iter().enumerate() {
+            let mut path = *path;
+            path.next = places.get(i).copied().unwrap_or(END);
+            if i == 0 {
+                self.routes[idx.0 as usize].head = path;
+            } else {
+                path.flags &= !flag::BEST;
+                self.more[places[i - 1] as usize] = path;
+            }
+        }
+        if paths.is_empty() {
+            self.routes[idx.0 as usize].head = Path::EMPTY;
+        }
+        self.paths = self.paths + paths.len() as u64 - count as u64;
+        self.count_change(idx, head.flags, had, paths.first().map_or(0, |p| p.flags), !paths.is_empty());
+    }
+
+    /// Writes the only path of a destination that has one or none.
+    #[inline]
+    pub(crate) fn put_single(&mut self, idx: RouteIdx, path: Path) {
+        let head = &mut self.routes[idx.0 as usize].head;
+        let (old_flags, had) = (head.flags, head.peer != PeerId::NONE);
+        debug_assert!(head.next == END, "a destination with several paths");
+        *head = path;
+        self.paths += u64::from(!had);
+        self.count_change(idx, old_flags, had, path.flags, true);
+    }
+
+    #[inline]
+    fn count_change(&mut self, idx: RouteIdx, old_flags: u8, had: bool, new_flags: u8, has: bool) {
+        self.best -= u64::from(had && old_flags & flag::BEST != 0);
+        self.best += u64::from(has && new_flags & flag::BEST != 0);
+        self.occupied = self.occupied + u64::from(has) - u64::from(had);
+        if had && !has {
+            self.empty.push(idx);
+        }
+    }
+
+    /// A path that is there already came again unchanged, or only its epoch differs.
+    pub(crate) fn touch(&mut self, idx: RouteIdx, peer: PeerId, epoch: u8) {
+        let head = &mut self.routes[idx.0 as usize].head;
+        if head.peer == peer {
+            head.epoch = epoch;
+            return;
+        }
+        let mut at = head.next;
+        while let Some(path) = self.more.get_mut(at as usize) {
+            if path.peer == peer {
+                path.epoch = epoch;
+                return;
+            }
+            at = path.next;
+        }
+    }
+
+    /// Frees the places of destinations without paths for which `unused` holds; looks at up to `limit` of them.
+    pub(crate) fn reclaim(&mut self, limit: usize, mut unused: impl FnMut(RouteIdx) -> bool) {
+        let mut at = 0;
+        for _ in 0..limit {
+            let Some(&idx) = self.empty.get(at) else { break };
+            if self.occupied(idx) {
+                self.empty.swap_remove(at);
+            } else if unused(idx) {
+                let hash = self.hasher.hash_one(self.routes[idx.0 as usize].key);
+                if let Ok(entry) = self.index.find_entry(hash, |&x| x == idx.0) {
+                    entry.remove();
+                    self.free_routes.push(idx.0);
+                }
+                self.empty.swap_remove(at);
+            } else {
+                at += 1;
+            }
+        }
+    }
+
+    /// Whether destinations wait for [`Table::reclaim`].
+    pub(crate) fn has_empty(&self) -> bool {
+        !self.empty.is_empty()
+    }
+
+    /// Whether this place holds a destination with paths.
+    pub(crate) fn occupied(&self, idx: RouteIdx) -> bool {
+        self.routes.get(idx.0 as usize).is_some_and(|r| r.head.peer != PeerId::NONE)
+    }
+}

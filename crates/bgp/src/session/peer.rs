@@ -1,0 +1,529 @@
+//! A neighbour's session: the driver's inputs, and what is public of it.
+
+use super::event::Event;
+use super::fsm::{self, Action};
+use super::journal::{Journal, LastOpens, Stats};
+use super::machine::{Conn, Machine};
+use super::negotiation::{Ends, Suppressed};
+use super::timers::idle_hold;
+use super::{Input, Local, Negotiated, Output, Restart, State};
+use crate::config::NeighborConfig;
+use crate::transport::{TcpAction, TcpError, TcpOptions};
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use trunkline_core::{ConnId, Duration, Instant, Outbox, Rng, earliest};
+use trunkline_wire::bgp::{ErrorCode, MessageType, Notification, RouteRefresh, RouteRefreshSubtype};
+
+/// How many closed connections may wait for the driver to pull their last messages.
+const MAX_CLOSING: usize = 8;
+
+/// One neighbour's session.
+///
+/// It has one FSM, and a second one while a second connection exists (RFC 4271 §8.2.1). The first is the neighbour's:
+/// it connects and waits between attempts. Where only one of two connections survives, its FSM becomes the first.
+#[derive(Debug)]
+pub struct Session {
+    pub(super) peer: u32,
+    pub(super) connections: u32,
+    pub(super) local: Arc<Local>,
+    pub(super) config: Arc<NeighborConfig>,
+    pub(super) dynamic: bool,
+    pub(super) rng: Rng,
+    pub(super) primary: Machine,
+    /// Always with a connection that is up; while there is one, the first has a connection too.
+    pub(super) second: Option<Machine>,
+    /// Closed connections whose last messages the driver has not pulled yet.
+    pub(super) closing: VecDeque<(ConnId, Vec<u8>)>,
+    /// Why it does not start by itself.
+    pub(super) stopped: Option<Stopped>,
+    /// When it starts again by itself (IdleHoldTimer).
+    pub(super) idle_hold: Option<Instant>,
+    /// How to start again after the AutomaticStop that is being carried out.
+    pub(super) restart: Restart,
+    /// Errors in a row, for damping.
+    pub(super) oscillations: u32,
+    /// ConnectRetryCounter.
+    pub(super) connect_retry_counter: u32,
+    pub(super) suppressed: Suppressed,
+    pub(super) last: LastOpens,
+    pub(super) stats: Stats,
+    pub(super) journal: Journal,
+}
+
+/// Why a session waits for the operator.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Stopped {
+    /// `enabled = false`.
+    Disabled,
+    /// A shutdown, with its text.
+    Operator(Option<String>),
+    /// [`Restart::Never`], with the reason.
+    Held(String),
+}
+
+/// One of the two FSMs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Which {
+    Primary,
+    Second,
+}
+
+/// What comes with an event.
+#[derive(Debug, Default)]
+pub(super) struct Cause {
+    /// What to send, where the event calls for it.
+    pub(super) notification: Option<Notification>,
+    /// What came (Events 24 and 25).
+    pub(super) received: Option<Notification>,
+    /// Why, in words; behind "sent NOTIFICATION …: " where one is sent.
+    pub(super) text: String,
+    /// Nothing that an operator needs to hear of.
+    pub(super) harmless: bool,
+}
+
+impl Cause {
+    pub(super) fn text(text: impl Into<String>) -> Cause {
+        Cause { text: text.into(), ..Cause::default() }
+    }
+
+    pub(super) fn notification(notification: impl Into<Notification>, text: impl Into<String>) -> Cause {
+        Cause { notification: Some(notification.into()), ..Cause::text(text) }
+    }
+}
+
+impl Session {
+    /// A session in Idle that has not been started. `peer` makes its outgoing [`ConnId`]s unique in the process;
+    /// `dynamic` says that it came through a listen range.
+    pub fn new(peer: u32, local: Arc<Local>, config: Arc<NeighborConfig>, dynamic: bool, rng: Rng) -> Session {
+        Session {
+            peer,
+            connections: 0,
+            local,
+            stopped: (!config.enabled).then_some(Stopped::Disabled),
+            config,
+            dynamic,
+            rng,
+            primary: Machine::new(State::Idle),
+            second: None,
+            closing: VecDeque::new(),
+            idle_hold: None,
+            restart: Restart::Normal,
+            oscillations: 0,
+            connect_retry_counter: 0,
+            suppressed: Suppressed::default(),
+            last: LastOpens::default(),
+            stats: Stats::default(),
+            journal: Journal::new(),
+        }
+    }
+
+    /// Feeds something in.
+    pub fn handle(&mut self, now: Instant, input: Input, out: &mut Outbox<Output>) {
+        match input {
+            Input::ManualStart => self.manual_start(now, out),
+            Input::ManualStop { message } => self.manual_stop(now, message, out),
+            Input::AutomaticStart => self.automatic_start(now, out),
+            Input::AutomaticStop { notification, reason, restart } => {
+                self.automatic_stop(now, notification, reason, restart, out);
+            }
+            Input::Connected { conn, local, remote } => self.connected(now, conn, (local, remote), out),
+            Input::Incoming { conn, local, remote } => self.incoming(now, conn, (local, remote), out),
+            Input::Closed { conn, error } => self.closed(now, conn, &error, out),
+            Input::Written { conn, pending } => self.written(now, conn, pending),
+            Input::SendRouteRefresh(message) => self.send_route_refresh(message, out),
+        }
+    }
+
+    /// When [`Session::handle_timeout`] wants to be called.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        earliest([
+            self.primary.timers.next(),
+            self.second.as_ref().and_then(|m| m.timers.next()),
+            self.idle_hold,
+        ])
+    }
+
+    /// Does all that is due.
+    pub fn handle_timeout(&mut self, now: Instant, out: &mut Outbox<Output>) {
+        // Each turn stops a timer; those that a transition starts anew lie in the future, unless a time of zero is
+        // configured, which this bound keeps from spinning.
+        for _ in 0..16 {
+            if let Some(due) = self.primary.timers.pop_due(now) {
+                self.timer(now, Which::Primary, due, out);
+            } else if let Some(due) = self.second.as_mut().and_then(|m| m.timers.pop_due(now)) {
+                self.timer(now, Which::Second, due, out);
+            } else if self.idle_hold.take_if(|at| *at <= now).is_some() {
+                self.run(now, Which::Primary, Event::IdleHoldTimerExpires, Cause::default(), out);
+                self.automatic_start(now, out);
+            } else {
+                return;
+            }
+        }
+    }
+
+    /// Appends the control messages that wait on `conn` (OPEN, KEEPALIVE, NOTIFICATION, ROUTE-REFRESH), whole ones.
+    pub fn poll_transmit(&mut self, conn: ConnId, buf: &mut Vec<u8>) {
+        if let Some(which) = self.which(conn) {
+            if let Some(conn) = self.machine(which).and_then(|m| m.conn.as_mut()) {
+                buf.append(&mut conn.tx);
+            }
+        } else if let Some(at) = self.closing.iter().position(|(id, _)| *id == conn)
+            && let Some((_, mut last)) = self.closing.remove(at)
+        {
+            buf.append(&mut last);
+        }
+    }
+
+    /// The highest state of this neighbour's connections.
+    #[inline]
+    pub fn state(&self) -> State {
+        match &self.second {
+            Some(second) => self.primary.state.max(second.state),
+            None => self.primary.state,
+        }
+    }
+
+    /// What was agreed; only in Established.
+    #[inline]
+    pub fn negotiated(&self) -> Option<&Negotiated> {
+        self.established().and_then(|m| m.agreed.as_ref()).map(|a| &a.negotiated)
+    }
+
+    /// The connection that is Established.
+    #[inline]
+    pub fn established_conn(&self) -> Option<ConnId> {
+        self.established().and_then(Machine::conn_id)
+    }
+
+    /// Whether `conn` is one of this session's, or was and has last messages to pull.
+    pub fn owns(&self, conn: ConnId) -> bool {
+        self.which(conn).is_some() || self.closing.iter().any(|(id, _)| *id == conn)
+    }
+
+    /// The egress has handed this many messages to the driver: counts them, and restarts the KeepaliveTimer
+    /// (RFC 4271 §8.2.2, Established).
+    pub fn note_sent(&mut self, now: Instant, updates: u64, route_refreshes: u64) {
+        self.stats.sent.update += updates;
+        self.stats.sent.route_refresh += route_refreshes;
+        if updates > 0 && self.primary.state == State::Established {
+            self.start_keepalive_timer(now, Which::Primary);
+        }
+    }
+
+    /// The configuration in force.
+    pub fn config(&self) -> &Arc<NeighborConfig> {
+        &self.config
+    }
+
+    /// Whether it came through a listen range.
+    pub fn is_dynamic(&self) -> bool {
+        self.dynamic
+    }
+
+    /// Whether it was taken down by the operator or is disabled in the configuration.
+    pub fn is_shutdown(&self) -> bool {
+        matches!(self.stopped, Some(Stopped::Disabled | Stopped::Operator(_)))
+    }
+
+    /// Whether it is down until the operator starts it: disabled, shut down, or stopped with [`Restart::Never`].
+    pub fn is_stopped(&self) -> bool {
+        self.stopped.is_some()
+    }
+
+    /// Whether it is in Idle and will not leave it by itself: nothing is lost by dropping it.
+    pub fn is_finished(&self) -> bool {
+        self.state() == State::Idle && self.idle_hold.is_none()
+    }
+
+    /// Counters.
+    pub fn stats(&self) -> &Stats {
+        &self.stats
+    }
+
+    // Administrative events (RFC 4271 §8.1.2).
+
+    fn manual_start(&mut self, now: Instant, out: &mut Outbox<Output>) {
+        self.stopped = None;
+        self.forget_troubles();
+        if self.state() == State::Idle {
+            self.idle_hold = None;
+            let passive = self.config.passive;
+            let event = if passive { Event::ManualStartPassive } else { Event::ManualStart };
+            self.run(now, Which::Primary, event, Cause::text("started by the operator"), out);
+        }
+    }
+
+    pub(super) fn automatic_start(&mut self, now: Instant, out: &mut Outbox<Output>) {
+        if self.stopped.is_some() || self.state() != State::Idle || self.idle_hold.is_some() {
+            return;
+        }
+        let event = match (self.config.damp_peer_oscillations, self.config.passive) {
+            (false, false) => Event::AutomaticStart,
+            (false, true) => Event::AutomaticStartPassive,
+            (true, false) => Event::AutomaticStartDamp,
+            (true, true) => Event::AutomaticStartDampPassive,
+        };
+        self.run(now, Which::Primary, event, Cause::text("started"), out);
+    }
+
+    fn manual_stop(&mut self, now: Instant, message: Option<String>, out: &mut Outbox<Output>) {
+        let text = message.as_deref().unwrap_or("");
+        let notification = Notification::with_communication(ErrorCode::ADMINISTRATIVE_SHUTDOWN, text);
+        self.stopped = Some(Stopped::Operator(message));
+        self.forget_troubles();
+        self.stop_all(now, Event::ManualStop, &notification, "shut down by the operator", out);
+        self.idle_hold = None;
+    }
+
+    /// Runs a stop event through both FSMs.
+    pub(super) fn stop_all(
+        &mut self,
+        now: Instant,
+        event: Event,
+        notification: &Notification,
+        text: &str,
+        out: &mut Outbox<Output>,
+    ) {
+        // No collision is left to decide.
+        self.primary.held = None;
+        if let Some(second) = &mut self.second {
+            second.held = None;
+        }
+        // The second first: the first would be replaced by it and be Idle only afterwards.
+        for which in [Which::Second, Which::Primary] {
+            if self.machine(which).is_some_and(|m| m.state != State::Idle) {
+                self.run(now, which, event, Cause::notification(notification.clone(), text), out);
+            }
+        }
+    }
+
+    fn automatic_stop(
+        &mut self,
+        now: Instant,
+        notification: Notification,
+        reason: String,
+        restart: Restart,
+        out: &mut Outbox<Output>,
+    ) {
+        // A reset that the operator or the configuration wants is no oscillation of the peer.
+        let wanted = [ErrorCode::ADMINISTRATIVE_RESET, ErrorCode::OTHER_CONFIGURATION_CHANGE];
+        let wanted = wanted.contains(&notification.error());
+        if restart == Restart::Never && self.stopped.is_none() {
+            self.stopped = Some(Stopped::Held(reason.clone()));
+        }
+        let was_idle = self.state() == State::Idle;
+        self.restart = restart;
+        self.stop_all(now, Event::AutomaticStop, &notification, &reason, out);
+        self.restart = Restart::Normal;
+        if wanted {
+            self.forget_troubles();
+        }
+        if was_idle {
+            self.idle_hold = match restart {
+                _ if self.stopped.is_some() => None,
+                Restart::Never => None,
+                Restart::After(wait) => Some(now + wait),
+                Restart::Normal => self.idle_hold.map(|at| if wanted { now } else { at }),
+            };
+        } else if wanted && restart == Restart::Normal && self.idle_hold.is_some() {
+            self.idle_hold = Some(now + idle_hold(&self.config, 0, &mut self.rng));
+        }
+    }
+
+    /// The operator or a new configuration gives the peer a fresh start.
+    pub(super) fn forget_troubles(&mut self) {
+        self.oscillations = 0;
+        self.suppressed.forget();
+        self.journal.quiet = false;
+    }
+
+    // TCP events (RFC 4271 §8.1.4).
+
+    fn connected(&mut self, now: Instant, conn: ConnId, ends: Ends, out: &mut Outbox<Output>) {
+        let Some(which) = self.which(conn) else { return };
+        if self.tcp_up(now, which, ends) {
+            self.run(now, which, Event::TcpCrAcked, Cause::text("connected to the peer"), out);
+        }
+    }
+
+    /// Notes that TCP is up and makes our OPEN; returns false where it was up already.
+    fn tcp_up(&mut self, now: Instant, which: Which, ends: Ends) -> bool {
+        let open = super::negotiation::our_open(&self.local, &self.config, &self.suppressed);
+        let Some(machine) = self.machine(which) else { return false };
+        let Some(conn) = machine.conn.as_mut().filter(|c| c.ends.is_none()) else { return false };
+        conn.ends = Some(ends);
+        conn.opened_at = now;
+        machine.ours = Some(open);
+        true
+    }
+
+    /// RFC 4271 §8.2.1: a connection that comes in gets an FSM of its own, unless the neighbour's waits for one.
+    fn incoming(&mut self, now: Instant, conn: ConnId, ends: Ends, out: &mut Outbox<Output>) {
+        if self.owns(conn) {
+            return;
+        }
+        let which = match (self.primary.state, &self.primary.conn, &self.second) {
+            // §8.2.2, Idle: refuses all incoming connections.
+            (State::Idle, ..) => None,
+            (_, None, _) => Some(Which::Primary),
+            (_, Some(_), None) => Some(Which::Second),
+            // A third connection. On the second the peer has said nothing yet: it has given that one up.
+            (_, Some(_), Some(second)) if second.state <= State::OpenSent && second.held.is_none() => {
+                self.discard(now, Which::Second, out);
+                Some(Which::Second)
+            }
+            _ => None,
+        };
+        let Some(which) = which else {
+            self.stats.refused_connections += 1;
+            out.push(Output::Tcp(TcpAction::Close { conn, reset: false }));
+            return;
+        };
+        let options = self.tcp_options();
+        if options != TcpOptions::default() {
+            out.push(Output::Tcp(TcpAction::Configure { conn, options }));
+        }
+        match which {
+            Which::Primary => self.primary.conn = Some(Conn::new(conn)),
+            Which::Second => {
+                let mut machine = Machine::new(State::Active);
+                machine.conn = Some(Conn::new(conn));
+                // To the neighbour's FSM this is Event 17, "tracks the second connection".
+                let attributes = self.primary.attributes(&self.config);
+                let (_, actions) = fsm::step(self.primary.state, Event::TcpConnectionConfirmed, &attributes);
+                debug_assert!(self.primary.state < State::OpenSent || actions[..] == [Action::TrackSecondConnection]);
+                self.second = Some(machine);
+            }
+        }
+        self.tcp_up(now, which, ends);
+        self.run(now, which, Event::TcpConnectionConfirmed, Cause::text("the peer connected"), out);
+    }
+
+    fn closed(&mut self, now: Instant, conn: ConnId, error: &TcpError, out: &mut Outbox<Output>) {
+        self.closing.retain(|(id, _)| *id != conn);
+        let Some(which) = self.which(conn) else { return };
+        let Some(machine) = self.machine(which) else { return };
+        let text = match (machine.state, machine.is_up(), error) {
+            (
+                State::Connect | State::Active | State::OpenSent,
+                true,
+                TcpError::EndOfStream | TcpError::Reset,
+            ) => {
+                format!("{error} before its OPEN: it has no such neighbour, or it is disabled there")
+            }
+            (State::OpenConfirm, ..) => format!("{error} after its OPEN, before its KEEPALIVE"),
+            _ => error.to_string(),
+        };
+        // The driver has dropped it already; there is nothing to close.
+        machine.conn = None;
+        self.run(now, which, Event::TcpConnectionFails, Cause::text(text), out);
+    }
+
+    /// SendHoldTimer (RFC 9687 §3.1): runs in Established while octets wait, anew at each progress.
+    fn written(&mut self, now: Instant, conn: ConnId, pending: bool) {
+        let time = Duration::from_secs(self.config.send_hold_time.into());
+        let Some(which) = self.which(conn) else { return };
+        if let Some(machine) = self.machine(which).filter(|m| m.state == State::Established) {
+            machine.timers.send_hold = (pending && !time.is_zero()).then(|| now + time);
+        }
+    }
+
+    fn send_route_refresh(&mut self, message: RouteRefresh, out: &mut Outbox<Output>) {
+        let Some(negotiated) = self.negotiated() else { return };
+        let agreed = match message.subtype {
+            RouteRefreshSubtype::Request => negotiated.route_refresh,
+            _ => negotiated.enhanced_route_refresh,
+        };
+        if agreed && negotiated.families.contains(&message.family) {
+            self.send(Which::Primary, MessageType::RouteRefresh, |tx| message.emit(tx), out);
+        }
+    }
+
+    /// A timer of one of the FSMs has expired.
+    fn timer(&mut self, now: Instant, which: Which, due: Option<Event>, out: &mut Outbox<Output>) {
+        match due {
+            Some(event) => {
+                let text = match event {
+                    Event::ConnectRetryTimerExpires => "trying again to connect",
+                    _ => "",
+                };
+                self.run(now, which, event, Cause::text(text), out);
+            }
+            None => self.verdict_overdue(now, which, out),
+        }
+    }
+
+    // Access to the FSMs.
+
+    #[inline]
+    pub(super) fn established(&self) -> Option<&Machine> {
+        // An FSM that becomes Established becomes the first.
+        Some(&self.primary).filter(|m| m.state == State::Established)
+    }
+
+    #[inline]
+    pub(super) fn which(&self, conn: ConnId) -> Option<Which> {
+        if self.primary.has(conn) {
+            return Some(Which::Primary);
+        }
+        self.second.as_ref().is_some_and(|m| m.has(conn)).then_some(Which::Second)
+    }
+
+    #[inline]
+    pub(super) fn machine(&mut self, which: Which) -> Option<&mut Machine> {
+        match which {
+            Which::Primary => Some(&mut self.primary),
+            Which::Second => self.second.as_mut(),
+        }
+    }
+
+    pub(super) fn machine_ref(&self, which: Which) -> Option<&Machine> {
+        match which {
+            Which::Primary => Some(&self.primary),
+            Which::Second => self.second.as_ref(),
+        }
+    }
+
+    /// Queues a message on the connection of an FSM.
+    pub(super) fn send(
+        &mut self,
+        which: Which,
+        kind: MessageType,
+        emit: impl FnOnce(&mut Vec<u8>),
+        out: &mut Outbox<Output>,
+    ) {
+        let Some(conn) = self.machine(which).and_then(|m| m.conn.as_mut()) else { return };
+        emit(&mut conn.tx);
+        let id = conn.id;
+        *self.stats.sent.of(kind) += 1;
+        out.push(Output::Tcp(TcpAction::Transmit(id)));
+    }
+
+    /// Takes the connection from an FSM and closes it; what it has to send stays for the driver to pull.
+    pub(super) fn close(&mut self, which: Which, reset: bool, out: &mut Outbox<Output>) {
+        let Some(conn) = self.machine(which).and_then(|m| m.conn.take()) else { return };
+        if !conn.tx.is_empty() {
+            self.closing.push_back((conn.id, conn.tx));
+            self.closing.drain(..self.closing.len().saturating_sub(MAX_CLOSING));
+        }
+        out.push(Output::Tcp(TcpAction::Close { conn: conn.id, reset }));
+    }
+
+    /// Options of every connection with this peer: what is external is one hop away unless the configuration says
+    /// otherwise, and GTSM (RFC 5082 §3) drops what comes from further away than it says.
+    pub(super) fn tcp_options(&self) -> TcpOptions {
+        let external = self.config.asn != self.local.asn;
+        let (ttl, min_ttl) = match (self.config.ttl_security, self.config.multihop) {
+            (Some(hops), _) => (Some(255), Some(255 - hops.saturating_sub(1))),
+            (None, Some(ttl)) => (Some(ttl), None),
+            (None, None) => (external.then_some(1), None),
+        };
+        TcpOptions { md5: self.config.password.clone(), ttl, min_ttl }
+    }
+
+    /// The peer's end of a connection that we open.
+    pub(super) fn remote(&self) -> SocketAddr {
+        SocketAddr::new(self.config.address, self.config.port)
+    }
+}

@@ -1,0 +1,126 @@
+//! What BGP asks of TCP and what TCP tells it: the same in the daemon (kernel sockets) and in the lab.
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use trunkline_core::ConnId;
+
+/// Something happened to a connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TcpEvent<'a> {
+    /// A peer connected to one of our listeners (RFC 4271 §8.1.4 Event 17, TcpConnectionConfirmed). The driver made
+    /// up the [`ConnId`] with [`ConnId::incoming`].
+    Incoming {
+        /// Our end.
+        local: SocketAddr,
+        /// The peer's end.
+        remote: SocketAddr,
+    },
+    /// A connection we asked for is up (Event 16, Tcp_CR_Acked).
+    Connected {
+        /// Our end.
+        local: SocketAddr,
+        /// The peer's end.
+        remote: SocketAddr,
+    },
+    /// A connection we asked for did not come up (Event 18, TcpConnectionFails).
+    Failed(TcpError),
+    /// Octets arrived.
+    Bytes(&'a [u8]),
+    /// The driver tried to write what `poll_transmit` gave it. Told only when progress was made or `pending` changed.
+    Written {
+        /// The socket did not take everything: octets wait in the driver for the peer to read.
+        pending: bool,
+    },
+    /// The connection is gone (Event 18). The id is not used again.
+    Closed(TcpError),
+}
+
+/// Why a connection failed or ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TcpError {
+    /// The peer sent FIN.
+    EndOfStream,
+    /// The peer sent RST.
+    Reset,
+    /// SYN was answered by RST.
+    Refused,
+    /// Nobody answered, or data was not acknowledged in time.
+    TimedOut,
+    /// ICMP unreachable, or no route.
+    Unreachable,
+    /// Anything else, in the system's words.
+    Other(String),
+}
+
+impl fmt::Display for TcpError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            TcpError::EndOfStream => "the peer closed the connection",
+            TcpError::Reset => "the peer reset the connection",
+            TcpError::Refused => "connection refused: nobody listens there, or a firewall rejects",
+            TcpError::TimedOut => "connection timed out: no answer",
+            TcpError::Unreachable => "unreachable: no route, or a router or firewall said so",
+            TcpError::Other(text) => text,
+        })
+    }
+}
+
+/// What to do with a connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TcpAction {
+    /// Open a connection; answered by `Connected` or `Failed`.
+    Connect {
+        /// Its id from now on.
+        conn: ConnId,
+        /// The peer's end.
+        remote: SocketAddr,
+        /// Our address, where it is set.
+        local: Option<IpAddr>,
+        /// Socket options.
+        options: TcpOptions,
+    },
+    /// Apply these options to an accepted connection.
+    Configure {
+        /// The connection.
+        conn: ConnId,
+        /// Socket options.
+        options: TcpOptions,
+    },
+    /// `poll_transmit` has octets for this connection: pull and write them until it has no more or the socket is full.
+    Transmit(ConnId),
+    /// Pull and write what `poll_transmit` still has, without waiting for a full socket, then close. No event follows.
+    Close {
+        /// The connection.
+        conn: ConnId,
+        /// Send RST instead of FIN.
+        reset: bool,
+    },
+    /// Connections from and to this peer must be signed (RFC 2385): set on every listener.
+    ListenerKey {
+        /// The peer, or all of a prefix.
+        peer: trunkline_core::Prefix,
+        /// The key; none removes it.
+        key: Option<Md5Key>,
+    },
+}
+
+/// A TCP MD5 key (RFC 2385), 1..=80 octets. Its `Debug` does not show it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Md5Key(pub String);
+
+impl fmt::Debug for Md5Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Md5Key(…)")
+    }
+}
+
+/// Options of one connection.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct TcpOptions {
+    /// Sign and check segments (RFC 2385).
+    pub md5: Option<Md5Key>,
+    /// TTL or hop limit of what we send; the system's default where none.
+    pub ttl: Option<u8>,
+    /// Drop what arrives with less (GTSM, RFC 5082).
+    pub min_ttl: Option<u8>,
+}

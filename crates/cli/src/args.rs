@@ -1,0 +1,344 @@
+//! The command line.
+
+use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use trunkline_core::Prefix;
+
+/// Run, inspect and control BGP routers.
+///
+/// `trunkline run` starts routers; every other command talks to a router that runs on this machine, through its Unix
+/// socket. Commands may be shortened as long as they stay clear: `trunkline sh bgp sum`.
+#[derive(Debug, Parser)]
+#[command(name = "trunkline", version, infer_subcommands = true, after_help = EXAMPLES)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) node: NodeChoice,
+
+    /// Print JSON with stable names, for programs.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  trunkline run                           two routers that peer with each other, to try things out
+  trunkline run r1.toml                   the router that r1.toml describes
+  trunkline show bgp summary              its neighbors, one line each
+  trunkline show bgp routes 203.0.113.9   the routes to an address, and why the best is the best
+  trunkline --node r2 watch               what happens on r2, as it happens";
+
+/// Which node to talk to. Default: the only one that runs on this machine; of several the first by name.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct NodeChoice {
+    /// Talk to the node that serves this Unix socket (`api.socket` of its configuration).
+    #[arg(long, global = true, value_name = "PATH")]
+    pub(crate) socket: Option<PathBuf>,
+
+    /// Talk to the node of this name, whose socket is in the default directory.
+    #[arg(long, global = true, value_name = "NAME", conflicts_with = "socket")]
+    pub(crate) node: Option<String>,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run routers until SIGINT or SIGTERM.
+    ///
+    /// Runs one node for each file, all in this process. Without a file it runs the quick start: two nodes that peer
+    /// over 127.0.0.1 and 127.0.0.2, need no root and leave the kernel's routes alone.
+    ///
+    /// SIGHUP reads all files again and applies what differs, like `trunkline reload`. SIGTERM and SIGINT (Ctrl-C)
+    /// end all sessions with a Cease and remove the routes that were installed; a second one stops at once.
+    Run {
+        /// Configuration files (TOML), one for each node.
+        #[arg(value_name = "FILE")]
+        files: Vec<PathBuf>,
+
+        /// What to log to stderr: error, warn, info, debug or trace, or a filter as in
+        /// "info,trunkline_bgp=debug". Default: $RUST_LOG, else info.
+        #[arg(long, value_name = "FILTER")]
+        log: Option<String>,
+    },
+
+    /// Check configuration files, without running them.
+    ///
+    /// Prints every problem of every file, with its place and a hint. The exit status is 1 where a file cannot be
+    /// used; warnings alone do not count.
+    Check {
+        /// Configuration files (TOML).
+        #[arg(value_name = "FILE", required = true)]
+        files: Vec<PathBuf>,
+    },
+
+    /// Have a node read its configuration file again.
+    ///
+    /// Only what differs is applied, and only the sessions are reset whose change needs it; both are printed. Where
+    /// the file is not valid, its problems are printed, the exit status is 1 and the node goes on as before.
+    Reload,
+
+    /// Show the state of a node.
+    #[command(subcommand, infer_subcommands = true)]
+    Show(Show),
+
+    /// End sessions, or refresh their routes.
+    #[command(subcommand, infer_subcommands = true)]
+    Clear(Clear),
+
+    /// Take a BGP neighbor down, or let it come up again.
+    Bgp {
+        /// The neighbor.
+        #[arg(value_name = "ADDR")]
+        address: IpAddr,
+
+        #[command(subcommand)]
+        action: BgpAction,
+    },
+
+    /// Follow what happens on a node, until interrupted.
+    ///
+    /// One line for each event: session state changes, best routes, interfaces, reloads. The time is that since the
+    /// node started. With --json each line is a JSON object.
+    Watch,
+
+    /// Print the script that lets a shell complete commands.
+    ///
+    /// For bash: `trunkline completions bash > ~/.local/share/bash-completion/completions/trunkline`.
+    Completions {
+        /// The shell.
+        shell: Shell,
+    },
+
+    /// Print the manual page.
+    ///
+    /// To read it: `trunkline man | man -l -`.
+    Man {
+        /// Write the pages of all commands into this directory instead.
+        #[arg(long, value_name = "DIR")]
+        dir: Option<PathBuf>,
+    },
+}
+
+/// What to show.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Show {
+    /// BGP: neighbors and routes.
+    #[command(subcommand, infer_subcommands = true)]
+    Bgp(ShowBgp),
+
+    /// The routing table: the routes of all sources, and which are in the kernel.
+    Routes {
+        /// Only this prefix, or the route that covers this address.
+        #[arg(value_name = "PREFIX", value_parser = destination)]
+        prefix: Option<Prefix>,
+
+        #[command(flatten)]
+        paging: Paging,
+    },
+
+    /// Interfaces and their addresses.
+    Interfaces,
+
+    /// The node itself: name, version, router id, uptime.
+    Node,
+}
+
+/// What of BGP to show.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ShowBgp {
+    /// One line for each neighbor.
+    Summary,
+
+    /// All about the neighbors: timers, capabilities, counters, errors.
+    Neighbors {
+        /// Only this neighbor.
+        #[arg(value_name = "ADDR")]
+        address: Option<IpAddr>,
+    },
+
+    /// The BGP routes.
+    ///
+    /// Without options these are all paths of all neighbors, the best first. With a prefix or an address, all
+    /// attributes of each path are shown, and why it is not the best.
+    Routes(BgpRoutes),
+}
+
+/// Which BGP routes to show.
+#[derive(Debug, Default, Args)]
+pub(crate) struct BgpRoutes {
+    /// Only this prefix, or the longest one that covers this address.
+    #[arg(value_name = "PREFIX", value_parser = destination)]
+    pub(crate) prefix: Option<Prefix>,
+
+    /// What this neighbor sent, before import policy (Adj-RIB-In).
+    #[arg(long, value_name = "ADDR", conflicts_with = "advertised")]
+    pub(crate) received: Option<IpAddr>,
+
+    /// What is sent to this neighbor, after export policy (Adj-RIB-Out).
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) advertised: Option<IpAddr>,
+
+    /// Only this family.
+    #[arg(long, value_name = "FAMILY", value_parser = ["ipv4-unicast", "ipv6-unicast"])]
+    pub(crate) family: Option<String>,
+
+    #[command(flatten)]
+    pub(crate) paging: Paging,
+}
+
+/// How much of a large table to show.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Paging {
+    /// Show at most so many.
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) limit: u64,
+
+    /// Show all. With --json this prints one object for each page of the table, each on a line of its own.
+    #[arg(long, conflicts_with = "limit")]
+    pub(crate) all: bool,
+}
+
+impl Default for Paging {
+    fn default() -> Paging {
+        Paging { limit: 1000, all: false }
+    }
+}
+
+/// What to clear.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Clear {
+    /// End the session with a BGP neighbor (Cease/Administrative Reset); it comes up again by itself.
+    Bgp {
+        /// The neighbor, or `all`.
+        #[arg(value_name = "ADDR|all", value_parser = neighbor_or_all)]
+        target: Target,
+
+        /// Keep the session: ask for the neighbor's routes again, where it knows ROUTE-REFRESH, run the policies
+        /// again, and send ours again.
+        #[arg(long)]
+        soft: bool,
+    },
+}
+
+/// One neighbour or all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Target {
+    /// All.
+    All,
+    /// One.
+    One(IpAddr),
+}
+
+/// What to do with a neighbour.
+#[derive(Debug, Subcommand)]
+pub(crate) enum BgpAction {
+    /// End the session (Cease/Administrative Shutdown) and keep it down until `start` or the node's restart.
+    Shutdown {
+        /// Tell the neighbor why (RFC 9003), at most 255 octets.
+        #[arg(long, value_name = "TEXT", value_parser = shutdown_message)]
+        message: Option<String>,
+    },
+
+    /// Let it come up again.
+    Start,
+}
+
+fn destination(text: &str) -> Result<Prefix, String> {
+    match text.parse::<IpAddr>() {
+        Ok(address) => Ok(Prefix::host(address)),
+        Err(_) => text.parse::<Prefix>().map_err(|e| e.to_string()),
+    }
+}
+
+fn neighbor_or_all(text: &str) -> Result<Target, String> {
+    match text {
+        "all" => Ok(Target::All),
+        _ => text.parse().map(Target::One).map_err(|_| "expected a neighbor's address, or `all`".to_owned()),
+    }
+}
+
+fn shutdown_message(text: &str) -> Result<String, String> {
+    match text.len() {
+        0..=255 => Ok(text.to_owned()),
+        n => Err(format!("a shutdown message has at most 255 octets (RFC 9003), this one {n}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    fn parse(line: &str) -> Result<Cli, String> {
+        Cli::try_parse_from(line.split(' ')).map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn commands_parse() {
+        let lines = [
+            "trunkline run",
+            "trunkline run a.toml b.toml --log debug",
+            "trunkline check a.toml",
+            "trunkline reload --socket /tmp/r1.sock",
+            "trunkline show bgp summary --json",
+            "trunkline sh bgp sum",
+            "trunkline show bgp neighbors",
+            "trunkline show bgp neighbors ::1",
+            "trunkline show bgp routes",
+            "trunkline show bgp routes 203.0.113.0/24 --received 127.0.0.2",
+            "trunkline show bgp routes --advertised 127.0.0.2 --family ipv6-unicast --all",
+            "trunkline show routes 10.1.2.3 --limit 5",
+            "trunkline --node r2 show interfaces",
+            "trunkline show node",
+            "trunkline clear bgp 127.0.0.2 --soft",
+            "trunkline clear bgp all",
+            "trunkline bgp 127.0.0.2 shutdown --message bye",
+            "trunkline bgp 127.0.0.2 start",
+            "trunkline watch --json",
+            "trunkline completions zsh",
+            "trunkline man",
+        ];
+        for line in lines {
+            parse(line).unwrap_or_else(|e| panic!("{line}: {e}"));
+        }
+    }
+
+    #[test]
+    fn slips_are_explained() {
+        let cases = [
+            ("trunkline show bgp routes 203.0.113.1/24", "the prefix is 203.0.113.0/24"),
+            ("trunkline show bgp routes r1", "192.0.2.0/24"),
+            ("trunkline show bgp routes --received ::1 --advertised ::1", "cannot be used with"),
+            ("trunkline show bgp routes --limit 0", "0 is not in 1.."),
+            ("trunkline show bgp routes --limit 5 --all", "cannot be used with"),
+            ("trunkline show bgp routes --family ipv5", "ipv4-unicast"),
+            ("trunkline clear bgp everything", "or `all`"),
+            ("trunkline --node r1 --socket /x show node", "cannot be used with"),
+            ("trunkline check", "<FILE>"),
+            ("trunkline shwo", "show"),
+        ];
+        for (line, words) in cases {
+            let message = parse(line).unwrap_err();
+            assert!(message.contains(words), "{line}: {message}");
+        }
+        let long = "x".repeat(256);
+        assert!(
+            parse(&format!("trunkline bgp ::1 shutdown --message {long}")).unwrap_err().contains("RFC 9003")
+        );
+    }
+
+    #[test]
+    fn an_address_stands_for_its_longest_match() {
+        let prefix = destination("192.0.2.1").unwrap();
+        assert_eq!(prefix.to_string(), "192.0.2.1/32");
+    }
+}

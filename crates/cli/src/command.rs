@@ -1,0 +1,195 @@
+//! The commands that talk to a node.
+
+use crate::Failure;
+use crate::args::{BgpAction, BgpRoutes, Clear, Command, Paging, Show, ShowBgp, Target};
+use crate::client::explain;
+use crate::show::{self, Style};
+use std::io::Write;
+use trunkline_api::client::Client;
+use trunkline_api::view_json;
+use trunkline_view::{Answer, Query, bgp};
+
+/// The most routes of one page (`limit` of [`bgp::RoutesQuery`]).
+const PAGE: u32 = 10_000;
+
+/// Asks and prints.
+pub(crate) fn execute(
+    command: Command,
+    client: &Client,
+    json: bool,
+    style: Style,
+    out: &mut impl Write,
+) -> Result<(), Failure> {
+    let mut session = Session { client, json, style, out };
+    match command {
+        Command::Show(Show::Bgp(ShowBgp::Routes(options))) => session.bgp_routes(&options),
+        Command::Show(Show::Routes { prefix, paging }) => session.pages(
+            &paging,
+            &mut |cursor, limit| Query::Routes { prefix, cursor, limit },
+            prefix.is_some(),
+        ),
+        Command::Watch => session.watch(),
+        other => match simple_query(other) {
+            Some(query) => session.ask_and_print(&query),
+            None => Err(Failure::Message("this command talks to no node".to_owned())),
+        },
+    }
+}
+
+/// The query of a command that is one query.
+fn simple_query(command: Command) -> Option<Query> {
+    Some(match command {
+        Command::Reload => Query::Reload,
+        Command::Show(Show::Node) => Query::Node,
+        Command::Show(Show::Interfaces) => Query::Interfaces,
+        Command::Show(Show::Bgp(ShowBgp::Summary)) => Query::BgpSummary,
+        Command::Show(Show::Bgp(ShowBgp::Neighbors { address })) => Query::BgpNeighbors { address },
+        Command::Clear(Clear::Bgp { target, soft }) => {
+            let address = match target {
+                Target::All => None,
+                Target::One(address) => Some(address),
+            };
+            Query::BgpClear { address, soft }
+        }
+        Command::Bgp { address, action: BgpAction::Shutdown { message } } => {
+            Query::BgpShutdown { address, message }
+        }
+        Command::Bgp { address, action: BgpAction::Start } => Query::BgpStart { address },
+        Command::Show(Show::Routes { .. } | Show::Bgp(ShowBgp::Routes(_))) => return None,
+        Command::Run { .. } | Command::Check { .. } | Command::Watch => return None,
+        Command::Completions { .. } | Command::Man { .. } => return None,
+    })
+}
+
+struct Session<'a, W> {
+    client: &'a Client,
+    json: bool,
+    style: Style,
+    out: &'a mut W,
+}
+
+impl<W: Write> Session<'_, W> {
+    /// Asks; an answer that is an error is said and ends the command.
+    fn ask(&mut self, query: &Query) -> Result<Answer, Failure> {
+        let answer = self.client.query(query).map_err(|e| explain(&e))?;
+        match &answer {
+            Answer::Error(_) if self.json => {
+                writeln!(self.out, "{}", view_json(&answer, true))?;
+                self.out.flush()?;
+                Err(Failure::Said)
+            }
+            Answer::Error(error) => Err(Failure::Message(error.message.clone())),
+            _ => Ok(answer),
+        }
+    }
+
+    fn ask_and_print(&mut self, query: &Query) -> Result<(), Failure> {
+        let answer = self.ask(query)?;
+        let refused = matches!(&answer, Answer::Reload(view) if !view.applied);
+        if self.json {
+            writeln!(self.out, "{}", view_json(&answer, true))?;
+        } else if let (true, Answer::Reload(view)) = (refused, &answer) {
+            return Err(Failure::Message(show::reload_refused(view)));
+        } else {
+            self.out.write_all(show::human(&answer, self.style).as_bytes())?;
+        }
+        self.out.flush()?;
+        if refused { Err(Failure::Said) } else { Ok(()) }
+    }
+
+    fn bgp_routes(&mut self, options: &BgpRoutes) -> Result<(), Failure> {
+        let query = |cursor, limit| {
+            Query::BgpRoutes(bgp::RoutesQuery {
+                family: options.family.clone(),
+                prefix: options.prefix,
+                received: options.received,
+                advertised: options.advertised,
+                cursor,
+                limit,
+            })
+        };
+        self.pages(&options.paging, &mut { query }, options.prefix.is_some())
+    }
+
+    /// Follows the pages of a table. `detail`: one destination is asked for, so show all about it.
+    fn pages(
+        &mut self,
+        paging: &Paging,
+        query: &mut dyn FnMut(u64, u32) -> Query,
+        detail: bool,
+    ) -> Result<(), Failure> {
+        let mut printer = show::Pages::new(self.style, detail);
+        let mut merged: Option<Answer> = None;
+        let (mut cursor, mut left) = (0, if paging.all { u64::MAX } else { paging.limit });
+        loop {
+            let limit = u32::try_from(left).unwrap_or(PAGE).min(PAGE);
+            let page = self.ask(&query(cursor, limit))?;
+            let (shown, next) = page_end(&page)?;
+            left = left.saturating_sub(shown);
+            // A page without progress would go on for ever.
+            let next = next.filter(|n| *n > cursor);
+            let last = next.is_none() || left == 0;
+            if self.json && paging.all {
+                writeln!(self.out, "{}", view_json(&page, false))?;
+            } else if self.json {
+                match &mut merged {
+                    Some(all) => append(all, page),
+                    None => merged = Some(page),
+                }
+            } else {
+                self.out.write_all(printer.page(&page, last).as_bytes())?;
+            }
+            match next {
+                Some(next) if !last => cursor = next,
+                _ => break,
+            }
+        }
+        if let Some(all) = merged {
+            writeln!(self.out, "{}", view_json(&all, true))?;
+        }
+        Ok(self.out.flush()?)
+    }
+
+    fn watch(&mut self) -> Result<(), Failure> {
+        for event in self.client.events().map_err(|e| explain(&e))? {
+            let event = event.map_err(|e| explain(&e))?;
+            if self.json {
+                let line = serde_json::to_string(&event).map_err(|e| Failure::Message(e.to_string()))?;
+                writeln!(self.out, "{line}")?;
+            } else {
+                writeln!(self.out, "{}", show::event(&event, self.style))?;
+            }
+            // Whoever follows wants to see it now, also through a pipe.
+            self.out.flush()?;
+        }
+        Err(Failure::Message("the node has stopped".to_owned()))
+    }
+}
+
+/// How many entries a page has, and where the next one starts.
+fn page_end(page: &Answer) -> Result<(u64, Option<u64>), Failure> {
+    match page {
+        Answer::BgpRoutes(view) => Ok((view.paths.len() as u64, view.next)),
+        Answer::Routes(view) => Ok((view.routes.len() as u64, view.next)),
+        _ => Err(Failure::Message("the node gave another answer than was asked for".to_owned())),
+    }
+}
+
+/// Adds a page to the pages before it.
+fn append(all: &mut Answer, page: Answer) {
+    match (all, page) {
+        (Answer::BgpRoutes(all), Answer::BgpRoutes(page)) => {
+            all.paths.extend(page.paths);
+            all.next = page.next;
+        }
+        (Answer::Routes(all), Answer::Routes(page)) => {
+            all.routes.extend(page.routes);
+            all.next = page.next;
+        }
+        // The same query got the same kind of answer; `page_end` has seen to it that it is one of these.
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,150 @@
+//! Commands against the real API with a fake node behind it.
+
+use super::*;
+use crate::show::samples;
+use clap::Parser;
+use std::path::PathBuf;
+use std::sync::Arc;
+use trunkline_api::{Backend, Endpoint, Listeners, Server};
+use trunkline_view::{DoneView, ErrorKind, EventKind, ReloadView};
+
+/// A node with `paths` BGP paths, answering in pages.
+struct Node {
+    client: Client,
+    dir: PathBuf,
+    _server: Server,
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.dir);
+    }
+}
+
+fn answer(query: &Query, paths: u64) -> Answer {
+    match query {
+        Query::BgpRoutes(q) => {
+            let end = paths.min(q.cursor + u64::from(q.limit));
+            let path = samples::bgp_routes().paths.swap_remove(0);
+            let page = (q.cursor..end).map(|n| bgp::PathView { med: u32::try_from(n).ok(), ..path.clone() });
+            let next = (end < paths).then_some(end);
+            Answer::BgpRoutes(bgp::RoutesView { paths: page.collect(), next, total: paths })
+        }
+        Query::BgpSummary => Answer::BgpSummary(samples::summary()),
+        Query::BgpShutdown { .. } => Answer::error(ErrorKind::NotFound, "no neighbor ::1"),
+        Query::Reload => Answer::Reload(ReloadView {
+            applied: false,
+            changes: vec![],
+            reset: vec![],
+            problems: Some("r1.toml:3:1: error: no\n".into()),
+        }),
+        other => Answer::Done(DoneView { message: format!("{other:?}") }),
+    }
+}
+
+fn node(name: &str, paths: u64) -> Node {
+    let dir = std::env::temp_dir().join(format!("trunkline-cli-command-{}-{name}", std::process::id()));
+    let endpoint = Endpoint { name: "r1".into(), socket: dir.join("r1.sock"), listen: vec![] };
+    let backend = Backend {
+        query: Arc::new(move |query, reply| reply(answer(&query, paths))),
+        subscribe: Arc::new(|mut watcher| {
+            samples::events().iter().for_each(|e| drop(watcher(e)));
+        }),
+    };
+    let server = Server::start(vec![(Listeners::bind(&endpoint).unwrap(), backend)]).unwrap();
+    Node { client: Client::new(endpoint.socket), dir, _server: server }
+}
+
+/// What the command prints, and how it fails.
+fn run(node: &Node, line: &str) -> (String, Option<String>) {
+    let cli = crate::args::Cli::try_parse_from(std::iter::once("trunkline").chain(line.split(' '))).unwrap();
+    let mut out = Vec::new();
+    let done = execute(cli.command, &node.client, cli.json, Style { color: false }, &mut out);
+    let failure = done.err().map(|f| match f {
+        Failure::Message(message) => message,
+        Failure::Said => String::new(),
+        Failure::Output(error) => panic!("{error}"),
+    });
+    (String::from_utf8(out).unwrap(), failure)
+}
+
+fn json(text: &str) -> serde_json::Value {
+    serde_json::from_str(text).unwrap()
+}
+
+#[test]
+fn json_is_the_view() {
+    let node = node("json", 0);
+    let (out, failure) = run(&node, "show bgp summary --json");
+    assert_eq!(failure, None);
+    assert_eq!(json(&out), serde_json::to_value(samples::summary()).unwrap());
+}
+
+#[test]
+fn pages_are_followed_up_to_the_limit() {
+    let node = node("pages", 25_000);
+    let meds = |view: &serde_json::Value| {
+        view["paths"].as_array().unwrap().iter().map(|p| p["med"].as_u64().unwrap()).collect::<Vec<_>>()
+    };
+    let view = json(&run(&node, "show bgp routes --json").0);
+    assert_eq!((meds(&view).len(), &view["next"], &view["total"]), (1000, &1000.into(), &25_000.into()));
+    let view = json(&run(&node, "show bgp routes --json --limit 12000").0);
+    assert_eq!(meds(&view), (0..12_000).collect::<Vec<_>>());
+    assert_eq!(view["next"], 12_000);
+    let out = run(&node, "show bgp routes --json --all").0;
+    let pages: Vec<_> = out.lines().map(json).collect();
+    assert_eq!(pages.len(), 3);
+    assert_eq!(pages.iter().flat_map(meds).collect::<Vec<_>>(), (0..25_000).collect::<Vec<_>>());
+    assert!(pages[2]["next"].is_null());
+    let out = run(&node, "show bgp routes --limit 2").0;
+    assert!(
+        out.ends_with("only the first 2 paths are shown, of 25000 prefixes: --limit N or --all for more\n")
+    );
+}
+
+#[test]
+fn errors_go_to_stderr_or_into_json_and_fail() {
+    let node = node("errors", 0);
+    let (out, failure) = run(&node, "bgp ::1 shutdown");
+    assert_eq!((out.as_str(), failure.as_deref()), ("", Some("no neighbor ::1")));
+    let (out, failure) = run(&node, "bgp ::1 shutdown --json");
+    assert_eq!((json(&out)["kind"].as_str(), failure.as_deref()), (Some("not-found"), Some("")));
+}
+
+#[test]
+fn an_invalid_file_fails_the_reload() {
+    let node = node("reload", 0);
+    let (out, failure) = run(&node, "reload");
+    assert_eq!(out, "");
+    assert_eq!(failure.unwrap(), "not reloaded, the node goes on as before\nr1.toml:3:1: error: no");
+    let (out, failure) = run(&node, "reload --json");
+    assert_eq!((json(&out)["applied"].as_bool(), failure.as_deref()), (Some(false), Some("")));
+}
+
+#[test]
+fn orders_are_confirmed() {
+    let node = node("orders", 0);
+    assert_eq!(run(&node, "clear bgp all --soft").0, "BgpClear { address: None, soft: true }\n");
+    assert_eq!(run(&node, "bgp ::1 start").0, "BgpStart { address: ::1 }\n");
+}
+
+#[test]
+fn watch_follows_until_the_node_ends() {
+    let node = node("watch", 0);
+    let (out, failure) = run(&node, "watch");
+    assert_eq!(out.lines().count(), samples::events().len());
+    assert_eq!(failure.as_deref(), Some("the node has stopped"));
+    let (out, _) = run(&node, "watch --json");
+    let last: trunkline_view::Event = serde_json::from_str(out.lines().last().unwrap()).unwrap();
+    assert_eq!(last.kind, EventKind::Missed { count: 12 });
+}
+
+#[test]
+fn nobody_there_is_explained() {
+    let client = Client::new("/tmp/trunkline-no-such.sock");
+    let node_gone = execute(Command::Reload, &client, false, Style { color: false }, &mut Vec::new());
+    let Err(Failure::Message(message)) = node_gone else { panic!("{node_gone:?}") };
+    assert!(
+        message.starts_with("cannot reach a node at /tmp/trunkline-no-such.sock") && message.contains("run")
+    );
+}

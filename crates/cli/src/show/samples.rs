@@ -1,0 +1,355 @@
+//! Views for the tests.
+
+use std::net::IpAddr;
+use trunkline_core::{Asn, Prefix};
+use trunkline_view::bgp::*;
+use trunkline_view::{
+    Address, AdminState, Event, EventKind, Interface, InterfacesView, NodeView, Route, RouteNextHop,
+    RouteSource,
+};
+
+pub(crate) fn ip(text: &str) -> IpAddr {
+    text.parse().unwrap()
+}
+
+pub(crate) fn prefix(text: &str) -> Prefix {
+    text.parse().unwrap()
+}
+
+fn texts(list: &[&str]) -> Vec<String> {
+    list.iter().map(|s| (*s).to_owned()).collect()
+}
+
+pub(crate) fn node() -> NodeView {
+    NodeView {
+        name: "r1".into(),
+        version: "0.1.0".into(),
+        router_id: "192.0.2.1".parse().unwrap(),
+        uptime: 3.0 * 86_400.0 + 4.0 * 3600.0,
+        pid: 4711,
+        config_files: texts(&["/etc/trunkline/r1.toml"]),
+    }
+}
+
+fn neighbor(address: &str, asn: u32, state: &str) -> NeighborSummary {
+    NeighborSummary {
+        address: ip(address),
+        asn: Some(Asn(asn)),
+        description: None,
+        state: state.into(),
+        since: 5.0,
+        shutdown: false,
+        dynamic: false,
+        messages_received: 0,
+        messages_sent: 0,
+        prefixes_received: 0,
+        prefixes_accepted: 0,
+        prefixes_advertised: 0,
+        last_error: None,
+    }
+}
+
+pub(crate) fn summary() -> SummaryView {
+    let table =
+        |family: &str, prefixes, paths, best| TableView { family: family.into(), prefixes, paths, best };
+    SummaryView {
+        asn: Asn(65001),
+        router_id: "192.0.2.1".parse().unwrap(),
+        neighbors: vec![
+            established().summary,
+            refused().summary,
+            shut_down().summary,
+            NeighborSummary { asn: None, dynamic: true, ..neighbor("2001:db8::ffff:3", 0, "OpenSent") },
+        ],
+        tables: vec![table("ipv4-unicast", 947_213, 1_894_001, 947_213), table("ipv6-unicast", 1, 1, 0)],
+    }
+}
+
+fn quiet(summary: NeighborSummary) -> NeighborView {
+    NeighborView {
+        summary,
+        local_asn: Asn(65001),
+        session_type: "external".into(),
+        router_id: None,
+        local: None,
+        remote: None,
+        opened_by: None,
+        hold_time_configured: 180,
+        hold_time: None,
+        keepalive_time: None,
+        timers: vec![],
+        capabilities_sent: vec![],
+        capabilities_received: vec![],
+        capabilities_agreed: vec![],
+        capabilities_suppressed: vec![],
+        families: vec![],
+        messages: vec![],
+        faults: vec![],
+        flaps: 0,
+        established: 0,
+        errors: vec![],
+        down_because: None,
+        idle_hold: None,
+        graceful_restart: None,
+    }
+}
+
+pub(crate) fn established() -> NeighborView {
+    let count = |kind: &str, received, sent| MessageCount { kind: kind.into(), received, sent };
+    let family = |family: &str, received, accepted, advertised, maximum_prefixes| NeighborFamily {
+        family: family.into(),
+        received,
+        accepted,
+        advertised,
+        end_of_rib_received: true,
+        end_of_rib_sent: accepted > 0,
+        stale: 0,
+        maximum_prefixes,
+    };
+    NeighborView {
+        router_id: Some("192.0.2.2".parse().unwrap()),
+        local: Some("127.0.0.1:1790".into()),
+        remote: Some("127.0.0.2:41234".into()),
+        opened_by: Some("peer".into()),
+        hold_time: Some(90),
+        keepalive_time: Some(30.0),
+        timers: vec![
+            TimerView { name: "HoldTimer".into(), left: 71.4 },
+            TimerView { name: "KeepaliveTimer".into(), left: 4.25 },
+        ],
+        capabilities_sent: texts(&[
+            "multiprotocol ipv4-unicast",
+            "4-octet AS 65001",
+            "route refresh",
+            "role customer",
+        ]),
+        capabilities_received: texts(&["multiprotocol ipv4-unicast", "4-octet AS 65002", "route refresh"]),
+        capabilities_agreed: texts(&["multiprotocol ipv4-unicast", "4-octet AS", "route refresh"]),
+        capabilities_suppressed: texts(&["extended message"]),
+        families: vec![
+            family("ipv4-unicast", 947_213, 947_210, 12, Some(1_000_000)),
+            family("ipv6-unicast", 0, 0, 3, None),
+        ],
+        messages: vec![
+            count("OPEN", 2, 2),
+            count("UPDATE", 158_123, 17),
+            count("NOTIFICATION", 1, 0),
+            count("KEEPALIVE", 121, 125),
+            count("ROUTE-REFRESH", 0, 1),
+        ],
+        faults: vec![FaultCount {
+            kind: "AGGREGATOR of wrong length".into(),
+            treatment: "attribute discard".into(),
+            count: 3,
+        }],
+        flaps: 1,
+        established: 2,
+        errors: vec![ErrorRecord {
+            ago: 3730.0,
+            message: "received NOTIFICATION 6/4 Administrative Reset".into(),
+        }],
+        ..quiet(NeighborSummary {
+            description: Some("transit A".into()),
+            since: 3723.0,
+            messages_received: 158_247,
+            messages_sent: 145,
+            prefixes_received: 947_213,
+            prefixes_accepted: 947_210,
+            prefixes_advertised: 15,
+            last_error: Some("received NOTIFICATION 6/4 Administrative Reset".into()),
+            ..neighbor("127.0.0.2", 65002, "Established")
+        })
+    }
+}
+
+pub(crate) fn refused() -> NeighborView {
+    let error = "sent NOTIFICATION 2/2 Bad Peer AS: we expect 1000, the peer says 600";
+    NeighborView {
+        down_because: Some("waiting before the next try".into()),
+        idle_hold: Some(1.5),
+        graceful_restart: Some(118.0),
+        errors: vec![
+            ErrorRecord { ago: 5.0, message: error.into() },
+            ErrorRecord { ago: 25.0, message: "connection refused".into() },
+        ],
+        ..quiet(NeighborSummary {
+            messages_received: 7,
+            messages_sent: 7,
+            prefixes_received: 4,
+            last_error: Some(error.into()),
+            ..neighbor("2001:db8::3", 4_200_000_001, "Active")
+        })
+    }
+}
+
+pub(crate) fn shut_down() -> NeighborView {
+    NeighborView {
+        down_because: Some("shut down by the operator: back at noon".into()),
+        session_type: "internal".into(),
+        ..quiet(NeighborSummary {
+            shutdown: true,
+            since: 90_000.0,
+            description: Some("reflector".into()),
+            ..neighbor("10.0.0.9", 65001, "Idle")
+        })
+    }
+}
+
+fn path(to: &str, from: Option<&str>, as_path: &str) -> PathView {
+    PathView {
+        prefix: prefix(to),
+        neighbor: from.map(ip),
+        best: false,
+        multipath: false,
+        eligible: true,
+        stale: false,
+        reason: None,
+        next_hop: from.map(ip),
+        igp_metric: from.map(|_| 0),
+        origin: "IGP".into(),
+        as_path: as_path.into(),
+        med: None,
+        local_pref: Some(100),
+        atomic_aggregate: false,
+        aggregator: None,
+        communities: vec![],
+        extended_communities: vec![],
+        large_communities: vec![],
+        originator_id: None,
+        cluster_list: vec![],
+        unknown_attributes: vec![],
+        age: Some(61.0),
+    }
+}
+
+pub(crate) fn bgp_routes() -> RoutesView {
+    let to = "203.0.113.0/24";
+    let best = PathView {
+        best: true,
+        med: Some(10),
+        communities: texts(&["65002:1", "no-export"]),
+        extended_communities: texts(&["rt:65002:1"]),
+        large_communities: texts(&["65002:1:2"]),
+        aggregator: Some("65002 192.0.2.2".into()),
+        atomic_aggregate: true,
+        unknown_attributes: texts(&["c0/99: 0102", "e0/100: ff"]),
+        ..path(to, Some("127.0.0.2"), "65002 65010")
+    };
+    let longer = PathView {
+        stale: true,
+        reason: Some("longer AS_PATH".into()),
+        origin: "INCOMPLETE".into(),
+        ..path(to, Some("10.0.0.3"), "65003 65003 65003 {65010 65011}")
+    };
+    let unresolved = PathView {
+        eligible: false,
+        reason: Some("next hop not reachable".into()),
+        igp_metric: None,
+        next_hop: Some(ip("198.51.100.77")),
+        local_pref: Some(4_294_967_295),
+        originator_id: Some("192.0.2.77".parse().unwrap()),
+        cluster_list: vec!["192.0.2.8".parse().unwrap(), "192.0.2.9".parse().unwrap()],
+        origin: "EGP".into(),
+        ..path(to, Some("10.0.0.9"), "")
+    };
+    let equal = PathView { multipath: true, ..path(to, Some("10.0.0.4"), "65004 65010") };
+    let own = PathView { best: true, local_pref: None, age: None, ..path("2001:db8:1::/48", None, "") };
+    RoutesView { paths: vec![best, equal, longer, unresolved, own], next: None, total: 2 }
+}
+
+pub(crate) fn routes() -> trunkline_view::RoutesView {
+    let hop = |gateway: Option<&str>, interface: Option<&str>| RouteNextHop {
+        gateway: gateway.map(ip),
+        interface: interface.map(str::to_owned),
+    };
+    let route = |to: &str, source, distance, next_hops| Route {
+        prefix: prefix(to),
+        source,
+        distance,
+        metric: 0,
+        next_hops,
+        selected: true,
+        installed: true,
+        not_installed_because: None,
+    };
+    let (eth0, why) = (Some("eth0"), Some("fib.install is false".to_owned()));
+    let routes = vec![
+        Route {
+            metric: 100,
+            ..route("0.0.0.0/0", RouteSource::Kernel, 0, vec![hop(Some("10.0.0.1"), eth0)])
+        },
+        route("10.0.0.0/24", RouteSource::Connected, 0, vec![hop(None, eth0)]),
+        route("10.0.0.5/32", RouteSource::Local, 0, vec![hop(None, eth0)]),
+        Route {
+            installed: false,
+            not_installed_because: why.clone(),
+            ..route("198.51.100.0/25", RouteSource::Static, 1, vec![])
+        },
+        Route {
+            installed: false,
+            not_installed_because: why.clone(),
+            ..route(
+                "203.0.113.0/24",
+                RouteSource::Bgp,
+                20,
+                vec![hop(Some("10.0.0.3"), eth0), hop(Some("10.0.0.4"), None)],
+            )
+        },
+        Route {
+            selected: false,
+            installed: false,
+            ..route("203.0.113.0/24", RouteSource::Static, 200, vec![hop(Some("10.0.0.7"), eth0)])
+        },
+    ];
+    trunkline_view::RoutesView { routes, next: None, total: 6 }
+}
+
+pub(crate) fn interfaces() -> InterfacesView {
+    let interface = |index, name: &str, admin, up, mac: Option<&str>, addresses: &[(&str, u8)]| Interface {
+        index,
+        name: name.into(),
+        admin,
+        up,
+        mtu: if index == 1 { 65536 } else { 1500 },
+        mac: mac.map(str::to_owned),
+        addresses: addresses.iter().map(|(a, length)| Address { address: ip(a), length: *length }).collect(),
+    };
+    let mac = Some("00:00:5e:00:53:01");
+    InterfacesView {
+        interfaces: vec![
+            interface(1, "lo", AdminState::Up, true, None, &[("127.0.0.1", 8), ("::1", 128)]),
+            interface(2, "eth0", AdminState::Up, false, mac, &[("10.0.0.5", 24)]),
+            interface(3, "wlan0", AdminState::Down, false, mac, &[]),
+        ],
+    }
+}
+
+pub(crate) fn events() -> Vec<Event> {
+    let best = |neighbor: Option<&str>, as_path: &str, next_hop: Option<&str>| EventKind::BgpBest {
+        prefix: prefix("203.0.113.0/24"),
+        neighbor: neighbor.map(ip),
+        as_path: as_path.into(),
+        next_hop: next_hop.map(ip),
+    };
+    let kinds = [
+        EventKind::BgpState {
+            neighbor: ip("127.0.0.2"),
+            asn: Some(Asn(65002)),
+            from: "OpenConfirm".into(),
+            to: "Established".into(),
+            reason: "KEEPALIVE received".into(),
+        },
+        EventKind::BgpNotice {
+            neighbor: ip("127.0.0.9"),
+            message: "connection refused: no such neighbor".into(),
+        },
+        best(Some("127.0.0.2"), "65002 65010", Some("127.0.0.2")),
+        best(Some("0.0.0.0"), "", None),
+        best(None, "", None),
+        EventKind::Interface { name: "eth0".into(), message: "down".into() },
+        EventKind::Reload { message: "nothing changed".into() },
+        EventKind::Missed { count: 12 },
+    ];
+    let time = |n: u64| n as f64 * 1.0625;
+    (1..).zip(kinds).map(|(sequence, kind)| Event { sequence, time: time(sequence), kind }).collect()
+}

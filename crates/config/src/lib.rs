@@ -1,0 +1,119 @@
+//! Text → file model with spans → validated [`NodeConfig`].
+//!
+//! A file is TOML. It is walked by hand, section by section (`section`, `value`), so that *every* problem is reported at
+//! once, each with its line, what is allowed there and what to write instead. Nothing is applied of a file that has
+//! an error. All keys are described in `docs/configuration.md`; a test holds that document and this crate together.
+//!
+//! | part of the file | module |
+//! |---|---|
+//! | `[node]`, `[api]`, `[fib]`, `[[static]]`, between sections | `node` |
+//! | `[bgp]` | `bgp` |
+//! | `[[bgp.neighbor]]`, `[[bgp.listen-range]]`, `[bgp.group.NAME]` | `neighbor` |
+//! | `[[policy.NAME]]` | `policy` |
+//! | syntax errors | `syntax` |
+
+mod bgp;
+mod diagnostic;
+mod neighbor;
+mod node;
+mod policy;
+mod quick_start;
+mod section;
+mod syntax;
+mod value;
+
+pub use diagnostic::{Diagnostic, Diagnostics, Severity, Span};
+pub use quick_start::quick_start;
+
+use crate::section::{Reader, Section};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use toml::de::DeTable;
+use trunkline_node::config::NodeConfig;
+
+/// What defaults depend on, handed in so that reading a file is a pure function.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Environment {
+    /// The default of `node.name`.
+    pub host_name: String,
+    /// Where the default of `api.socket`, `<name>.sock`, lies.
+    pub default_socket_dir: PathBuf,
+}
+
+impl Environment {
+    /// What a process finds. `uid` is its effective user, 0 for root; `runtime_dir` is `$XDG_RUNTIME_DIR`.
+    pub fn new(host_name: String, uid: u32, runtime_dir: Option<&Path>) -> Environment {
+        let default_socket_dir = match runtime_dir {
+            _ if uid == 0 => PathBuf::from("/run/trunkline"),
+            Some(dir) => dir.join("trunkline"),
+            None => PathBuf::from(format!("/tmp/trunkline-{uid}")),
+        };
+        Environment { host_name, default_socket_dir }
+    }
+}
+
+/// A file that can be used.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Parsed {
+    /// What it says.
+    pub config: NodeConfig,
+    /// What its author may not expect.
+    pub warnings: Diagnostics,
+}
+
+/// Reads a file's text. `name` is what diagnostics call it.
+///
+/// # Errors
+///
+/// Everything that is wrong with the text, warnings included, in the order of lines.
+pub fn parse(name: &str, text: &str, env: &Environment) -> Result<Parsed, Diagnostics> {
+    let reader = Reader::default();
+    let config = read(text, env, &reader);
+    let (problems, secrets) = reader.finish();
+    let diagnostics = Diagnostics::new(name, text, problems, &secrets);
+    match config {
+        Some(config) if diagnostics.error_count() == 0 => Ok(Parsed { config, warnings: diagnostics }),
+        _ => Err(diagnostics),
+    }
+}
+
+/// Every key that a file may have, by the title of its section as `docs/configuration.md` writes it.
+pub fn keys() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
+    // The sections that are only looked into where they exist.
+    const SKELETON: &str = "
+        bgp = { neighbor = [{ maximum-prefixes = {} }], listen-range = [{}], group.g = {} }
+        policy.p = [{ prepend = {} }]
+        static = [{}]
+    ";
+    let reader = Reader::default();
+    let env = Environment { host_name: String::new(), default_socket_dir: PathBuf::new() };
+    read(SKELETON, &env, &reader);
+    reader.keys()
+}
+
+fn read(text: &str, env: &Environment, reader: &Reader) -> Option<NodeConfig> {
+    let (table, errors) = DeTable::parse_recoverable(text);
+    let syntax = syntax::Syntax::new(text, &errors);
+    if !errors.is_empty() {
+        reader.mark_damaged();
+    }
+    let config = node::node(Section::new(reader, "", 0..0, Some(table.get_ref())), env);
+    syntax.report(reader);
+    config
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sockets_lie_where_the_user_may_write() {
+        let dir = |uid, runtime_dir: Option<&str>| {
+            let env = Environment::new("r1".to_owned(), uid, runtime_dir.map(Path::new));
+            env.default_socket_dir.display().to_string()
+        };
+        assert_eq!(dir(0, Some("/run/user/0")), "/run/trunkline");
+        assert_eq!(dir(1000, Some("/run/user/1000")), "/run/user/1000/trunkline");
+        assert_eq!(dir(1000, None), "/tmp/trunkline-1000");
+    }
+}

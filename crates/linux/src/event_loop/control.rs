@@ -1,0 +1,106 @@
+//! Commands from other threads, reload and shutdown.
+
+use super::{EventLoop, listen_addresses};
+use crate::handle::{Command, Reply, not_reloaded};
+use crate::start::listen_problem;
+use trunkline_core::Duration;
+use trunkline_node::NodeInput;
+use trunkline_node::config::NodeConfig;
+use trunkline_view::{Answer, ErrorKind, Query, ReloadView};
+
+/// Commands carried out in a turn.
+const COMMANDS_PER_TURN: usize = 64;
+
+/// How long a shutdown waits for the last octets to leave and the peers to close.
+const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(1);
+
+impl EventLoop {
+    pub(super) fn take_commands(&mut self) {
+        if !std::mem::take(&mut self.commands_wait) {
+            return;
+        }
+        let (commands, more) = self.shared.take(COMMANDS_PER_TURN);
+        self.commands_wait = more;
+        for command in commands {
+            match command {
+                Command::Query { query, reply } => self.ask(query, reply),
+                Command::Subscribe(subscriber) => self.subscribers.push(subscriber),
+                Command::Reconfigure { config, reply } => {
+                    let view = self.reconfigure(*config);
+                    reply(view);
+                }
+                Command::Shutdown => self.shut_down(),
+            }
+        }
+    }
+
+    fn ask(&mut self, query: Query, reply: Reply<Answer>) {
+        let id = self.next_query;
+        self.next_query += 1;
+        self.queries.insert(id, reply);
+        self.feed(NodeInput::Query { id, query });
+        if let Some(reply) = self.queries.remove(&id) {
+            reply(Answer::error(ErrorKind::Unavailable, "the node does not answer this"));
+        }
+    }
+
+    pub(super) fn answer(&mut self, id: u64, mut answer: Answer) {
+        if let Answer::Node(view) = &mut answer {
+            view.pid = std::process::id();
+            view.config_files.clone_from(&self.options.config_files);
+        }
+        if let Some(reply) = self.queries.remove(&id) {
+            reply(answer);
+        }
+    }
+
+    /// Applies a configuration: listeners and `[fib]` here, the rest in the node. What can fail comes first.
+    fn reconfigure(&mut self, config: NodeConfig) -> ReloadView {
+        if self.stop_at.is_some() {
+            return not_reloaded("the node is stopping");
+        }
+        let opened = match self.prepare_fib(&config) {
+            Ok(opened) => opened,
+            Err(error) => return not_reloaded(error.to_string()),
+        };
+        let listeners = self.listeners.change(listen_addresses(&config), self.poll.registry());
+        let mut changes = match listeners {
+            Ok(changes) => changes,
+            Err((address, error)) => return not_reloaded(listen_problem(address, &error)),
+        };
+        self.change_fib(&config, opened);
+        self.shared.set_name(&config.name);
+        let done = self.node.reconfigure(self.now, config, &mut self.out);
+        self.carry_out();
+        changes.extend(done.changes);
+        ReloadView { applied: true, changes, reset: done.reset, problems: None }
+    }
+
+    fn shut_down(&mut self) {
+        if self.stop_at.is_some() {
+            return;
+        }
+        tracing::info!("node {} is stopping", self.node.config().name);
+        self.stop_at = Some(self.now + SHUTDOWN_PATIENCE);
+        // No new connection, no new command.
+        self.listeners.close();
+        self.shared.close();
+        self.node.shutdown(self.now, &mut self.out);
+        self.carry_out();
+    }
+
+    /// Whether a shutdown is complete: all is sent and all peers have closed, or it took too long.
+    pub(super) fn is_stopped(&self) -> bool {
+        self.stop_at.is_some_and(|at| self.connections.is_empty() || at <= self.now)
+    }
+
+    /// The last act: no route of ours stays in the kernel.
+    pub(super) fn end(mut self) {
+        self.flush_fib();
+        if let Some(fib) = &mut self.fib
+            && let Err(error) = fib.clear()
+        {
+            tracing::error!("cannot remove our routes from the kernel: {error}");
+        }
+    }
+}

@@ -1,0 +1,254 @@
+//! The loop of one node: epoll tells what is ready, the node is fed, its decisions are carried out.
+//!
+//! A *turn* looks once at everything that is ready: commands, kernel changes, new connections, octets, timers, in this
+//! order, then flushes what the node has to send and its routes. Each part of a turn is bounded, and what is left over
+//! is remembered in a ready list, so no peer and no burst can starve another's keepalives. Octets come before timers:
+//! a hold timer never expires over octets that wait to be read.
+
+mod connections;
+mod control;
+mod kernel;
+mod report;
+mod tcp;
+
+use crate::handle::{Reply, Shared, Subscriber};
+use crate::listener::Listeners;
+use crate::netlink::encode::Place;
+use crate::netlink::fib::{Fib, Refused};
+use crate::netlink::monitor::{self, KernelEvent, Monitor};
+use crate::start::StartError;
+use crate::{Options, clock};
+use connections::Connections;
+use mio::event::Event as Readiness;
+use mio::unix::SourceFd;
+use mio::{Events, Interest, Poll, Token, Waker};
+use std::collections::BTreeMap;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use trunkline_core::{Duration, Instant, Outbox, earliest};
+use trunkline_node::config::NodeConfig;
+use trunkline_node::{Node, NodeInput, NodeOutput};
+use trunkline_view::Answer;
+
+const WAKER: Token = Token(0);
+const MONITOR: Token = Token(1);
+const FIRST_LISTENER: usize = 16;
+const FIRST_CONNECTION: usize = 4096;
+
+/// Readiness events taken from epoll at once.
+const EVENTS_PER_TURN: usize = 1024;
+
+/// The buffer that all connections and netlink read into.
+const READ_BUFFER: usize = 256 * 1024;
+
+/// Deadlines that lie further ahead than this are rounded up to a multiple of it, so that the timers of many sessions
+/// fall together and the processor sleeps in between.
+const TIMER_GRAIN: Duration = Duration::from_millis(10);
+
+/// Where a configuration wants listeners.
+fn listen_addresses(config: &NodeConfig) -> &[SocketAddr] {
+    if config.bgp.is_some() { &config.bgp_listen } else { &[] }
+}
+
+fn place(config: &NodeConfig) -> Place {
+    Place { table: config.fib.table, metric: config.fib.metric }
+}
+
+/// What can fail, done in the caller's thread before the node's begins.
+pub(crate) struct Prepared {
+    poll: Poll,
+    listeners: Listeners,
+    fib: Option<Fib>,
+    monitor: Monitor,
+    pub(crate) shared: Arc<Shared>,
+}
+
+impl Prepared {
+    /// Opens listeners and netlink, removes the routes that a crash left behind, reads interfaces and routes.
+    pub(crate) fn new(config: &NodeConfig) -> Result<Prepared, StartError> {
+        let poll = Poll::new().map_err(StartError::system("use epoll"))?;
+        let waker = Waker::new(poll.registry(), WAKER).map_err(StartError::system("use eventfd"))?;
+        let listeners = Listeners::open(listen_addresses(config), FIRST_LISTENER, poll.registry())
+            .map_err(|(address, error)| StartError::Listen { address, error })?;
+        let fib = if config.fib.install { Some(open_fib(place(config))?) } else { None };
+        let port = fib.as_ref().map_or(0, Fib::port);
+        let monitor = Monitor::open(config.fib.table, port, monitor::RECEIVE_BUFFER)
+            .map_err(StartError::system("read the kernel's interfaces and routes by netlink"))?;
+        poll.registry()
+            .register(&mut SourceFd(&monitor.raw_fd()), MONITOR, Interest::READABLE)
+            .map_err(StartError::system("use epoll"))?;
+        Ok(Prepared { poll, listeners, fib, monitor, shared: Shared::new(config.name.clone(), waker) })
+    }
+}
+
+fn open_fib(place: Place) -> Result<Fib, StartError> {
+    let mut fib = Fib::open(place).map_err(|error| match error.kind() {
+        io::ErrorKind::PermissionDenied => StartError::FibPermission,
+        _ => StartError::System { what: "change the kernel's routes by netlink", error },
+    })?;
+    // kill -9 leaves routes behind; those of the new life come anew.
+    let stale = fib.clear().map_err(StartError::system("remove routes of an earlier run"))?;
+    if stale > 0 {
+        tracing::warn!("removed {stale} routes that an earlier run left in table {}", place.table);
+    }
+    Ok(fib)
+}
+
+/// A node and everything it lives on.
+pub(crate) struct EventLoop {
+    node: Node,
+    out: Outbox<NodeOutput>,
+    now: Instant,
+    started: Instant,
+    options: Options,
+    shared: Arc<Shared>,
+    poll: Poll,
+    listeners: Listeners,
+    connections: Connections,
+    monitor: Monitor,
+    kernel_events: Vec<KernelEvent>,
+    fib: Option<Fib>,
+    refused: Vec<Refused>,
+    subscribers: Vec<Subscriber>,
+    sequence: u64,
+    queries: BTreeMap<u64, Reply<Answer>>,
+    next_query: u64,
+    commands_wait: bool,
+    /// Shutdown has begun; the loop ends then at the latest.
+    stop_at: Option<Instant>,
+    read_buffer: Vec<u8>,
+    write_buffer: Vec<u8>,
+}
+
+impl EventLoop {
+    /// Makes the node and starts it.
+    pub(crate) fn new(parts: Prepared, config: NodeConfig, options: Options) -> Result<EventLoop, StartError> {
+        let seed = options.seed.unwrap_or_else(clock::random_seed);
+        let interfaces = parts.monitor.links.all();
+        let node = Node::new(config, interfaces, seed, &options.version).map_err(StartError::Node)?;
+        let now = clock::now();
+        let mut this = EventLoop {
+            node,
+            out: Outbox::new(),
+            now,
+            started: now,
+            options,
+            shared: parts.shared,
+            poll: parts.poll,
+            listeners: parts.listeners,
+            connections: Connections::default(),
+            monitor: parts.monitor,
+            kernel_events: Vec::new(),
+            fib: parts.fib,
+            refused: Vec::new(),
+            subscribers: Vec::new(),
+            sequence: 0,
+            queries: BTreeMap::new(),
+            next_query: 0,
+            commands_wait: true,
+            stop_at: None,
+            read_buffer: vec![0; READ_BUFFER],
+            write_buffer: Vec::new(),
+        };
+        for (prefix, route) in this.monitor.others.all() {
+            this.feed(NodeInput::KernelRoute { prefix, route });
+        }
+        this.node.start(this.now, &mut this.out);
+        this.carry_out();
+        Ok(this)
+    }
+
+    /// Runs until a shutdown is complete.
+    pub(crate) fn run(mut self) {
+        let mut events = Events::with_capacity(EVENTS_PER_TURN);
+        self.end_of_turn();
+        while !self.is_stopped() {
+            let delay = self.delay();
+            match self.poll.poll(&mut events, delay) {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => {
+                    tracing::error!("epoll: {error}");
+                    break;
+                }
+            }
+            self.now = clock::now();
+            events.iter().for_each(|event| self.take_readiness(event));
+            self.turn();
+        }
+        self.end();
+    }
+
+    fn turn(&mut self) {
+        self.take_commands();
+        self.take_kernel_changes();
+        self.tell_failed();
+        self.accept();
+        self.read();
+        self.now = clock::now();
+        if self.stop_at.is_none() && self.node.poll_timeout().is_some_and(|at| at <= self.now) {
+            self.node.handle_timeout(self.now, &mut self.out);
+            self.carry_out();
+        }
+        self.end_of_turn();
+    }
+
+    /// Sends what the turn brought up.
+    fn end_of_turn(&mut self) {
+        self.flush();
+        self.flush_fib();
+        self.drop_lingering();
+    }
+
+    /// How long epoll may sleep.
+    fn delay(&self) -> Option<Duration> {
+        let fib_waits = self.fib.as_ref().is_some_and(Fib::has_batch) || !self.refused.is_empty();
+        if self.commands_wait || self.connections.have_work() || fib_waits {
+            return Some(Duration::ZERO);
+        }
+        let next = earliest([
+            self.stop_at.map_or_else(|| self.node.poll_timeout(), Some),
+            self.listeners.poll_timeout(),
+            self.monitor.poll_timeout(),
+            self.connections.poll_timeout(),
+        ])?;
+        let delay = next.since(clock::now());
+        if delay <= TIMER_GRAIN {
+            return Some(delay);
+        }
+        let grain = TIMER_GRAIN.as_nanos() as u64;
+        let rounded = Instant::from_nanos(next.as_nanos().next_multiple_of(grain));
+        Some(delay + rounded.since(next))
+    }
+
+    fn take_readiness(&mut self, event: &Readiness) {
+        match event.token() {
+            WAKER => self.commands_wait = true,
+            MONITOR => self.monitor.ready = true,
+            Token(n) if n >= FIRST_CONNECTION => self.connection_ready(n - FIRST_CONNECTION, event),
+            Token(n) => self.listeners.set_ready(n),
+        }
+    }
+
+    /// Feeds the node and carries out what it wants.
+    fn feed(&mut self, input: NodeInput<'_>) {
+        self.node.handle(self.now, input, &mut self.out);
+        self.carry_out();
+    }
+
+    fn carry_out(&mut self) {
+        while let Some(output) = self.out.pop() {
+            match output {
+                NodeOutput::Tcp(action) => self.tcp_action(action),
+                NodeOutput::Fib(change) => {
+                    if let Some(fib) = &mut self.fib {
+                        fib.push(change, &self.monitor.others, &mut self.refused);
+                    }
+                }
+                NodeOutput::Event(kind) => self.publish(kind),
+                NodeOutput::Answer { id, answer } => self.answer(id, answer),
+            }
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! The Linux runtime: drives [`trunkline_node::Node`]s with kernel sockets, netlink and the clock.
+//!
+//! Each node has one thread with one epoll loop ([`spawn`]); other threads talk to it by a [`NodeHandle`]. The node
+//! is a pure machine: this crate feeds it what happens and carries out what it wants.
+//!
+//! | concept | file |
+//! |---|---|
+//! | the loop: turns, fairness, timers | `event_loop/mod.rs` |
+//! | connections: connect, accept, bytes both ways, back-pressure, closing | `event_loop/tcp.rs`, `conn.rs` |
+//! | listeners and their MD5 keys | `listener.rs` |
+//! | socket options the standard library lacks (`unsafe`) | `sockopt.rs` |
+//! | interfaces and other programs' routes | `netlink/links.rs`, `netlink/others.rs`, `netlink/monitor.rs` |
+//! | our routes in the kernel | `netlink/fib.rs`, `netlink/encode.rs` |
+//! | the handle, signals | `handle.rs`, `signals.rs` |
+
+mod clock;
+mod conn;
+mod event_loop;
+mod handle;
+mod listener;
+mod netlink;
+mod signals;
+mod sockopt;
+mod start;
+#[cfg(test)]
+mod tests;
+
+pub use handle::{NodeHandle, ReloadHook, Reply, Subscriber};
+pub use signals::{Signal, SignalGuard, signals};
+pub use start::StartError;
+
+use event_loop::EventLoop;
+use handle::Shared;
+use std::io;
+use std::sync::{Arc, mpsc};
+use trunkline_node::config::NodeConfig;
+
+/// What a node is told besides its configuration.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// The version of Trunkline, for `show node`.
+    pub version: String,
+    /// The files the configuration came from, for `show node`; empty for the built-in quick start.
+    pub config_files: Vec<String>,
+    /// Seed of the node's randomness (jitter, hash seeds); none: from the system.
+    pub seed: Option<u64>,
+}
+
+/// Starts a node on a thread of its own.
+///
+/// Listeners are open and the kernel's interfaces are known when this returns, in the caller's network namespace.
+/// Several nodes may run in one process.
+pub fn spawn(config: NodeConfig, options: Options) -> Result<NodeHandle, StartError> {
+    let parts = event_loop::Prepared::new(&config)?;
+    let handle = NodeHandle { shared: Arc::clone(&parts.shared) };
+    let (started, has_started) = mpsc::channel();
+    let shared = Arc::clone(&parts.shared);
+    let thread = std::thread::Builder::new()
+        .name(format!("node-{}", config.name))
+        .spawn(move || {
+            let _guard = Finish(shared);
+            match EventLoop::new(parts, config, options) {
+                Ok(event_loop) => {
+                    let _ = started.send(Ok(()));
+                    event_loop.run();
+                }
+                Err(error) => drop(started.send(Err(error))),
+            }
+        })
+        .map_err(StartError::system("start a thread"))?;
+    handle.shared.set_thread(thread);
+    match has_started.recv() {
+        Ok(Ok(())) => Ok(handle),
+        Ok(Err(error)) => Err(error),
+        Err(_) => {
+            handle.join();
+            Err(StartError::System {
+                what: "start the node",
+                error: io::Error::other("its thread has panicked"),
+            })
+        }
+    }
+}
+
+/// Tells all who wait that the node has ended, however it did.
+struct Finish(Arc<Shared>);
+
+impl Drop for Finish {
+    fn drop(&mut self) {
+        self.0.close();
+        self.0.finish();
+    }
+}

@@ -1,0 +1,97 @@
+//! Socket options that neither the standard library nor socket2 offers.
+
+#![allow(unsafe_code, reason = "setsockopt with structures of our own; the only unsafe code of Trunkline")]
+
+use libc::{
+    IP_BIND_ADDRESS_NO_PORT, IP_MINTTL, IPV6_MINHOPCOUNT, TCP_MD5SIG, TCP_MD5SIG_EXT, TCP_MD5SIG_MAXKEYLEN, c_int,
+    socklen_t,
+};
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, AsRawFd};
+use trunkline_bgp::transport::Md5Key;
+use trunkline_core::Prefix;
+
+// include/uapi/linux/tcp.h; not in libc.
+const TCP_MD5SIG_FLAG_PREFIX: u8 = 1;
+
+/// `struct tcp_md5sig`.
+#[repr(C)]
+struct TcpMd5Sig {
+    address: socket2::SockAddrStorage,
+    flags: u8,
+    prefix_len: u8,
+    key_len: u16,
+    interface: c_int,
+    key: [u8; TCP_MD5SIG_MAXKEYLEN],
+}
+
+/// Sets an option whose C type is `T`.
+fn set<T>(socket: &impl AsFd, level: c_int, name: c_int, value: &T) -> io::Result<()> {
+    let len = socklen_t::try_from(size_of::<T>()).map_err(io::Error::other)?;
+    // SAFETY: `value` is a live reference, so `len` octets can be read from it for the time of the call, and the
+    // kernel only reads them. `T` is an integer or a `repr(C)` structure without padding that matters: the kernel
+    // looks at named fields only. The descriptor is open as long as `socket` is borrowed.
+    let result = unsafe {
+        libc::setsockopt(socket.as_fd().as_raw_fd(), level, name, std::ptr::from_ref(value).cast(), len)
+    };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// The TTL or hop limit of what we send.
+pub(crate) fn set_ttl(socket: &impl AsFd, v4: bool, ttl: u8) -> io::Result<()> {
+    match v4 {
+        true => set(socket, libc::IPPROTO_IP, libc::IP_TTL, &c_int::from(ttl)),
+        false => set(socket, libc::IPPROTO_IPV6, libc::IPV6_UNICAST_HOPS, &c_int::from(ttl)),
+    }
+}
+
+/// Drops what arrives with less (GTSM, RFC 5082).
+pub(crate) fn set_min_ttl(socket: &impl AsFd, v4: bool, ttl: u8) -> io::Result<()> {
+    match v4 {
+        true => set(socket, libc::IPPROTO_IP, IP_MINTTL, &c_int::from(ttl)),
+        false => set(socket, libc::IPPROTO_IPV6, IPV6_MINHOPCOUNT, &c_int::from(ttl)),
+    }
+}
+
+/// `bind` with port 0 leaves the choice of the port to `connect`, so one port can serve many peers.
+pub(crate) fn set_bind_address_no_port(socket: &impl AsFd) -> io::Result<()> {
+    set(socket, libc::IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &c_int::from(true))
+}
+
+/// Signs and checks segments from and to `peer` (RFC 2385), or does so no more.
+pub(crate) fn set_md5(socket: &impl AsFd, peer: Prefix, key: Option<&Md5Key>) -> io::Result<()> {
+    let text = key.map_or(&[][..], |key| key.0.as_bytes());
+    if text.len() > TCP_MD5SIG_MAXKEYLEN {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "a TCP MD5 key has at most 80 octets"));
+    }
+    let mut value = TcpMd5Sig {
+        address: socket2::SockAddr::from(SocketAddr::new(peer.addr(), 0)).as_storage(),
+        flags: 0,
+        prefix_len: 0,
+        key_len: u16::try_from(text.len()).map_err(io::Error::other)?,
+        interface: 0,
+        key: [0; TCP_MD5SIG_MAXKEYLEN],
+    };
+    value.key[..text.len()].copy_from_slice(text);
+    // For a single address the plain option does, and kernels before 4.13 have no other.
+    let name = if Prefix::host(peer.addr()) == peer {
+        TCP_MD5SIG
+    } else {
+        value.flags = TCP_MD5SIG_FLAG_PREFIX;
+        value.prefix_len = peer.len();
+        TCP_MD5SIG_EXT
+    };
+    match set(socket, libc::IPPROTO_TCP, name, &value) {
+        Err(error) if key.is_none() && error.raw_os_error() == Some(libc::ENOENT) => Ok(()),
+        result => result,
+    }
+}
+
+/// Moves the calling thread into a network namespace of its own: tests only, as root.
+#[cfg(test)]
+pub(crate) fn unshare_network() -> io::Result<()> {
+    // SAFETY: CLONE_NEWNET changes only which network the calling thread sees; no memory is touched.
+    let result = unsafe { libc::unshare(libc::CLONE_NEWNET) };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}

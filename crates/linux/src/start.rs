@@ -1,0 +1,88 @@
+//! Why a node cannot start, in words that help.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+
+/// Why a node cannot start.
+#[derive(Debug)]
+pub enum StartError {
+    /// A listener cannot be opened.
+    Listen {
+        /// Where.
+        address: SocketAddr,
+        /// Why.
+        error: io::Error,
+    },
+    /// The node itself says no.
+    Node(trunkline_node::StartError),
+    /// `fib.install` is true, but the kernel does not let us change routes.
+    FibPermission,
+    /// Something of the system does not work: epoll, netlink, threads.
+    System {
+        /// What was being done.
+        what: &'static str,
+        /// What the system says.
+        error: io::Error,
+    },
+}
+
+impl StartError {
+    pub(crate) fn system(what: &'static str) -> impl FnOnce(io::Error) -> StartError {
+        move |error| StartError::System { what, error }
+    }
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            StartError::Listen { address, error } => write!(f, "{}", listen_problem(*address, error)),
+            StartError::Node(trunkline_node::StartError::NoRouterId) => f.write_str(
+                "no router id: no interface has an IPv4 address to take it from; set node.router-id",
+            ),
+            #[allow(unreachable_patterns, reason = "the node may learn more reasons")]
+            StartError::Node(other) => write!(f, "{other:?}"),
+            StartError::FibPermission => f.write_str(
+                "cannot install routes: permission denied; run as root, give CAP_NET_ADMIN or set fib.install = false",
+            ),
+            StartError::System { what, error } => write!(f, "cannot {what}: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for StartError {}
+
+/// Says why a listener cannot be opened, and what helps.
+pub(crate) fn listen_problem(address: SocketAddr, error: &io::Error) -> String {
+    let (text, hint) = match error.kind() {
+        io::ErrorKind::PermissionDenied => {
+            ("permission denied", "; run as root, give CAP_NET_BIND_SERVICE or choose a port above 1023")
+        }
+        io::ErrorKind::AddrInUse => {
+            ("the address is in use", "; does another BGP daemon run here? stop it or choose another port")
+        }
+        io::ErrorKind::AddrNotAvailable => {
+            ("no interface has this address", "; add it to an interface or listen on another")
+        }
+        _ => return format!("cannot listen on {address}: {error}"),
+    };
+    format!("cannot listen on {address}: {text}{hint}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_low_port_without_root_gets_a_hint() {
+        let error = StartError::Listen {
+            address: "0.0.0.0:179".parse().unwrap(),
+            error: io::Error::from_raw_os_error(libc::EACCES),
+        };
+        assert_eq!(
+            error.to_string(),
+            "cannot listen on 0.0.0.0:179: permission denied; run as root, give CAP_NET_BIND_SERVICE or choose a \
+             port above 1023"
+        );
+    }
+}

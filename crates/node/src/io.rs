@@ -1,0 +1,111 @@
+//! What goes into a node and what comes out of it.
+
+use std::net::IpAddr;
+use trunkline_bgp::transport::{TcpAction, TcpEvent};
+use trunkline_core::{ConnId, Prefix};
+use trunkline_view::{Answer, EventKind, Interface, Query};
+
+/// Something happened outside.
+#[derive(Debug)]
+pub enum NodeInput<'a> {
+    /// To a TCP connection.
+    Tcp {
+        /// Which.
+        conn: ConnId,
+        /// What.
+        event: TcpEvent<'a>,
+    },
+    /// To an interface.
+    Interface(InterfaceChange),
+    /// Another program's route in the kernel came or changed (`Some`), or went.
+    KernelRoute {
+        /// Its destination.
+        prefix: Prefix,
+        /// The route; none: it is gone.
+        route: Option<KernelRoute>,
+    },
+    /// Someone asks or orders something; answered by [`NodeOutput::Answer`] with the same id, at once.
+    Query {
+        /// The asker's number.
+        id: u64,
+        /// What is asked. `Reload` never comes here: the driver reads the file and calls `Node::reconfigure`.
+        query: Query,
+    },
+    /// The kernel refused a route of ours; why, in words.
+    FibRefused {
+        /// Its destination.
+        prefix: Prefix,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// A change of an interface.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum InterfaceChange {
+    /// It is there as described; it was not, or something about it was otherwise. Its addresses are complete.
+    Set {
+        /// The interface.
+        interface: Interface,
+        /// Whether it is a loopback or dummy-like host interface (IFF_LOOPBACK).
+        loopback: bool,
+    },
+    /// It is gone.
+    Gone {
+        /// Its index.
+        index: u32,
+    },
+}
+
+/// Another program's route.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KernelRoute {
+    /// Ways out; empty: blackhole, unreachable or prohibit.
+    pub next_hops: Vec<FibNextHop>,
+    /// The kernel's priority.
+    pub metric: u32,
+}
+
+/// One way out of a route.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FibNextHop {
+    /// The gateway; none: the destination is on the link.
+    pub gateway: Option<IpAddr>,
+    /// Interface index; 0: let the kernel find it.
+    pub interface: u32,
+}
+
+/// A change of the kernel's table, for routes of our own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FibChange {
+    /// Put this route there, in place of ours to the same prefix if there is one.
+    Replace {
+        /// Its destination.
+        prefix: Prefix,
+        /// One, or several that share the load; empty: blackhole.
+        next_hops: Vec<FibNextHop>,
+    },
+    /// Remove ours.
+    Remove {
+        /// Its destination.
+        prefix: Prefix,
+    },
+}
+
+/// What the node wants done.
+#[derive(Debug)]
+pub enum NodeOutput {
+    /// To TCP.
+    Tcp(TcpAction),
+    /// To the kernel's table.
+    Fib(FibChange),
+    /// For those who watch, and the log.
+    Event(EventKind),
+    /// To a [`NodeInput::Query`].
+    Answer {
+        /// The asker's number.
+        id: u64,
+        /// The answer.
+        answer: Answer,
+    },
+}

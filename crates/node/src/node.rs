@@ -1,0 +1,266 @@
+//! The node itself: its protocols, its routing, and what passes between them and the outside.
+
+use crate::config::NodeConfig;
+use crate::routing::{Routing, Told};
+use crate::{InterfaceChange, NodeInput, NodeOutput, StartError};
+use std::net::Ipv4Addr;
+use trunkline_bgp::{Bgp, Input, Output};
+use trunkline_core::{ConnId, Duration, Instant, Outbox, Prefix, Rng, earliest};
+use trunkline_view::EventKind;
+
+/// How long a speaker that was configured away is kept, so that its last NOTIFICATIONs can be pulled.
+const RETIRED_FOR: Duration = Duration::from_secs(10);
+
+/// A router.
+pub struct Node {
+    pub(crate) config: NodeConfig,
+    pub(crate) version: String,
+    pub(crate) router_id: Ipv4Addr,
+    pub(crate) pid: u32,
+    pub(crate) config_files: Vec<String>,
+    pub(crate) routing: Routing,
+    pub(crate) bgp: Option<Bgp>,
+    pub(crate) bgp_out: Outbox<Output>,
+    /// A speaker that is no longer configured, and until when it is kept.
+    retired: Option<(Bgp, Instant)>,
+    pub(crate) rng: Rng,
+    pub(crate) started: Option<Instant>,
+    pub(crate) stopped: bool,
+}
+
+impl Node {
+    /// A node that has not begun to speak. `interfaces` are those that are there now.
+    pub fn new(
+        config: NodeConfig,
+        interfaces: Vec<InterfaceChange>,
+        seed: u64,
+        version: &str,
+    ) -> Result<Node, StartError> {
+        let mut rng = Rng::new(seed);
+        let mut routing = Routing::new(rng.next_u64());
+        for change in interfaces {
+            routing.interface(change);
+        }
+        routing.told = Outbox::new(); // how it was from the start is no event
+        let router_id = match config.router_id.or_else(|| routing.interfaces.choose_router_id()) {
+            Some(router_id) => router_id,
+            None if config.bgp.is_some() => return Err(StartError::NoRouterId),
+            None => Ipv4Addr::UNSPECIFIED, // nobody asks for it
+        };
+        routing.set_statics(&config.static_routes);
+        let mut node = Node {
+            config,
+            version: version.to_owned(),
+            router_id,
+            pid: 0,
+            config_files: Vec::new(),
+            routing,
+            bgp: None,
+            bgp_out: Outbox::new(),
+            retired: None,
+            rng,
+            started: None,
+            stopped: false,
+        };
+        node.create_bgp();
+        Ok(node)
+    }
+
+    /// What [`trunkline_view::NodeView`] says of the process: its id and the files it was configured from.
+    pub fn set_process_info(&mut self, pid: u32, config_files: Vec<String>) {
+        (self.pid, self.config_files) = (pid, config_files);
+    }
+
+    /// Starts the protocols; call once, after the first interfaces and kernel routes were fed in.
+    pub fn start(&mut self, now: Instant, out: &mut Outbox<NodeOutput>) {
+        if self.started.is_some() || self.stopped {
+            return;
+        }
+        self.pump(now, out);
+        self.started = Some(now);
+        self.set_install(self.config.fib.install);
+        self.start_bgp(now, out);
+    }
+
+    /// Feeds something in.
+    pub fn handle(&mut self, now: Instant, input: NodeInput<'_>, out: &mut Outbox<NodeOutput>) {
+        match input {
+            NodeInput::Tcp { conn, event } => self.tell_bgp(now, Input::Tcp { conn, event }),
+            NodeInput::Interface(change) => self.routing.interface(change),
+            NodeInput::KernelRoute { prefix, route } => self.routing.kernel_route(prefix, route),
+            NodeInput::Query { id, query } => {
+                if let Some(answer) = self.query(now, id, query) {
+                    out.push(NodeOutput::Answer { id, answer });
+                }
+            }
+            NodeInput::FibRefused { prefix, reason } => self.fib_refused(prefix, &reason, out),
+        }
+        self.pump(now, out);
+    }
+
+    /// When [`Node::handle_timeout`] wants to be called; may be in the past, which means now.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.started?;
+        let background = self.routing.has_background().then_some(Instant::ZERO);
+        let bgp = self.bgp.as_ref().and_then(Bgp::poll_timeout);
+        earliest([background, bgp, self.retired.as_ref().map(|(_, until)| *until)])
+    }
+
+    /// Does all that is due, and a bounded slice of background work.
+    pub fn handle_timeout(&mut self, now: Instant, out: &mut Outbox<NodeOutput>) {
+        if self.started.is_none() {
+            return;
+        }
+        if let Some(bgp) = &mut self.bgp {
+            bgp.handle_timeout(now, &mut self.bgp_out);
+        }
+        self.pump(now, out);
+        self.routing.background();
+        if self.retired.as_ref().is_some_and(|(_, until)| *until <= now) {
+            self.retired = None;
+        }
+        self.pump(now, out);
+    }
+
+    /// Appends octets for `conn` to `buf`, at most about `limit` (whole messages: the last may go beyond); returns
+    /// whether there may be more.
+    pub fn poll_transmit(&mut self, now: Instant, conn: ConnId, limit: usize, buf: &mut Vec<u8>) -> bool {
+        if let Some((retired, _)) = &mut self.retired {
+            let before = buf.len();
+            if retired.poll_transmit(now, conn, limit, buf) || buf.len() > before {
+                return true;
+            }
+        }
+        self.bgp.as_mut().is_some_and(|bgp| bgp.poll_transmit(now, conn, limit, buf))
+    }
+
+    /// Ends all sessions with Cease (6/2 Administrative Shutdown, "shutting down") and removes all routes from the
+    /// FIB. The driver then carries out what is in `out` and stops.
+    pub fn shutdown(&mut self, now: Instant, out: &mut Outbox<NodeOutput>) {
+        if self.stopped {
+            return;
+        }
+        self.stopped = true;
+        // First, so that BGP's withdrawals find nothing to do.
+        self.routing.shutdown();
+        if let Some(bgp) = &mut self.bgp
+            && self.started.is_some()
+        {
+            bgp.shutdown(now, &mut self.bgp_out);
+        }
+        self.pump(now, out);
+    }
+
+    /// The configuration in force.
+    pub fn config(&self) -> &NodeConfig {
+        &self.config
+    }
+
+    /// The router id in force, as configured or as chosen.
+    pub fn router_id(&self) -> Ipv4Addr {
+        self.router_id
+    }
+
+    /// BGP's configuration with what the node fills in.
+    pub(crate) fn bgp_config(&self) -> Option<trunkline_bgp::config::Config> {
+        let mut config = self.config.bgp.clone()?;
+        config.router_id = self.router_id;
+        Some(config)
+    }
+
+    /// Makes the speaker that the configuration wants.
+    pub(crate) fn create_bgp(&mut self) {
+        let Some(config) = self.bgp_config() else { return };
+        self.routing.set_networks(&config.networks, false);
+        let mut bgp = Bgp::new(config, self.rng.fork());
+        bgp.report_routes(self.routing.fib.installs());
+        self.bgp = Some(bgp);
+    }
+
+    /// Tells the speaker what it has to know, and starts it.
+    pub(crate) fn start_bgp(&mut self, now: Instant, out: &mut Outbox<NodeOutput>) {
+        self.routing.tell_all();
+        self.pump(now, out);
+        if let Some(bgp) = &mut self.bgp {
+            bgp.start(now, &mut self.bgp_out);
+        }
+        self.pump(now, out);
+    }
+
+    /// Ends the speaker, which is no longer configured.
+    pub(crate) fn retire_bgp(&mut self, now: Instant, out: &mut Outbox<NodeOutput>) {
+        let Some(mut bgp) = self.bgp.take() else { return };
+        self.routing.forget_bgp();
+        if self.started.is_some() {
+            bgp.shutdown(now, &mut self.bgp_out);
+            self.pump(now, out);
+            self.retired = Some((bgp, now + RETIRED_FOR));
+            self.routing.forget_bgp(); // whatever it said while it ended
+        }
+    }
+
+    /// Whether routes go to the kernel from now on. BGP reports its routes only then, and when that begins, all.
+    pub(crate) fn set_install(&mut self, install: bool) {
+        self.routing.set_install(install);
+        if let Some(bgp) = &mut self.bgp {
+            bgp.report_routes(install);
+        }
+    }
+
+    /// Before the start, BGP hears nothing; what it must know it is told then.
+    pub(crate) fn tell_bgp(&mut self, now: Instant, input: Input<'_>) {
+        if let Some(bgp) = &mut self.bgp
+            && self.started.is_some()
+        {
+            bgp.handle(now, input, &mut self.bgp_out);
+        }
+    }
+
+    fn fib_refused(&mut self, prefix: Prefix, reason: &str, out: &mut Outbox<NodeOutput>) {
+        if !self.routing.fib_refused(prefix, reason) {
+            return;
+        }
+        let message = format!("the kernel refused the route to {prefix}: {reason}");
+        let best = self.bgp.as_ref().and_then(|bgp| bgp.best(prefix));
+        let neighbor = best.and_then(|b| b.next_hops.first().copied());
+        // Static routes have no neighbour: the unspecified address says "this node" here, as in `BgpBest`.
+        let neighbor = neighbor.unwrap_or(Ipv4Addr::UNSPECIFIED.into());
+        out.push(NodeOutput::Event(EventKind::BgpNotice { neighbor, message }));
+    }
+
+    /// Carries what routing and BGP have to say to one another and to the outside, until both are silent.
+    pub(crate) fn pump(&mut self, now: Instant, out: &mut Outbox<NodeOutput>) {
+        loop {
+            if let Some(told) = self.routing.told.pop() {
+                self.carry_told(now, told, out);
+            } else if let Some(output) = self.bgp_out.pop() {
+                self.carry_bgp(output, out);
+            } else {
+                break;
+            }
+        }
+        for change in self.routing.fib_changes.drain() {
+            out.push(NodeOutput::Fib(change));
+        }
+    }
+
+    fn carry_told(&mut self, now: Instant, told: Told, out: &mut Outbox<NodeOutput>) {
+        match told {
+            Told::NextHop(address, state) => self.tell_bgp(now, Input::NextHop { address, state }),
+            Told::Network(prefix, present) => self.tell_bgp(now, Input::Network { prefix, present }),
+            Told::LocalAddresses(addresses) => self.tell_bgp(now, Input::LocalAddresses(addresses)),
+            Told::Event(event) => out.push(NodeOutput::Event(event)),
+        }
+    }
+
+    fn carry_bgp(&mut self, output: Output, out: &mut Outbox<NodeOutput>) {
+        match output {
+            Output::Tcp(action) => out.push(NodeOutput::Tcp(action)),
+            Output::TrackNextHop(address) => self.routing.track(address),
+            Output::UntrackNextHop(address) => self.routing.next_hops.untrack(address),
+            Output::Route { prefix, route } => self.routing.bgp_route(prefix, route.as_ref()),
+            Output::Event(event) => out.push(NodeOutput::Event(event)),
+            Output::Answer { id, answer } => out.push(NodeOutput::Answer { id, answer }),
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! Answers to queries.
+
+use crate::node::Node;
+use crate::table_view::Table;
+use trunkline_bgp::Input;
+use trunkline_core::Instant;
+use trunkline_view::{Answer, ErrorKind, InterfacesView, NodeView, Query};
+
+impl Node {
+    /// Answers, or hands the query to BGP, which answers through its outbox.
+    pub(crate) fn query(&mut self, now: Instant, id: u64, query: Query) -> Option<Answer> {
+        match query {
+            Query::Node => Some(Answer::Node(self.node_view(now))),
+            Query::Interfaces => {
+                let interfaces = self.routing.interfaces.views();
+                Some(Answer::Interfaces(InterfacesView { interfaces }))
+            }
+            Query::Routes { prefix, cursor, limit } => {
+                let table = Table { routing: &self.routing, bgp: self.bgp.as_ref() };
+                Some(Answer::Routes(match prefix {
+                    Some(prefix) => table.routes_to(prefix),
+                    None => table.page(cursor, limit),
+                }))
+            }
+            Query::Reload => Some(Answer::error(
+                ErrorKind::Unavailable,
+                "this node has no configuration file to read again",
+            )),
+            Query::BgpSummary
+            | Query::BgpNeighbors { .. }
+            | Query::BgpRoutes(_)
+            | Query::BgpClear { .. }
+            | Query::BgpShutdown { .. }
+            | Query::BgpStart { .. } => self.query_bgp(now, id, query),
+        }
+    }
+
+    fn query_bgp(&mut self, now: Instant, id: u64, query: Query) -> Option<Answer> {
+        if self.bgp.is_none() {
+            return Some(Answer::error(
+                ErrorKind::NotRunning,
+                "this node does not run BGP: its file has no [bgp]",
+            ));
+        }
+        if self.started.is_none() {
+            return Some(Answer::error(ErrorKind::Unavailable, "this node has not started yet"));
+        }
+        self.tell_bgp(now, Input::Query { id, query });
+        None
+    }
+
+    fn node_view(&self, now: Instant) -> NodeView {
+        NodeView {
+            name: self.config.name.clone(),
+            version: self.version.clone(),
+            router_id: self.router_id,
+            uptime: self.started.map_or(0.0, |at| now.since(at).as_secs_f64()),
+            pid: self.pid,
+            config_files: self.config_files.clone(),
+        }
+    }
+}

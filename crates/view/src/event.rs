@@ -1,0 +1,71 @@
+//! Events: what happened, in order, as `trunkline watch` follows it.
+
+use serde::{Deserialize, Serialize};
+use std::net::IpAddr;
+use trunkline_core::{Asn, Prefix};
+
+/// One thing that happened.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// Counts up by one from 1, so that a reader sees a gap.
+    pub sequence: u64,
+    /// Seconds since the node started.
+    pub time: f64,
+    /// What happened.
+    #[serde(flatten)]
+    pub kind: EventKind,
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+pub enum EventKind {
+    /// A BGP session changed its state (RFC 4271 §8.2.2).
+    BgpState {
+        /// The neighbour.
+        neighbor: IpAddr,
+        /// Its AS, where known.
+        asn: Option<Asn>,
+        /// State before.
+        from: String,
+        /// State after.
+        to: String,
+        /// Why, in words.
+        reason: String,
+    },
+    /// Something about a neighbour that operators want to know: a warning, a refused connection, a fault in an UPDATE.
+    BgpNotice {
+        /// The neighbour, or who tried to be one.
+        neighbor: IpAddr,
+        /// What, in words.
+        message: String,
+    },
+    /// The best BGP route to a prefix changed.
+    BgpBest {
+        /// The prefix.
+        prefix: Prefix,
+        /// Who gave the new best route; none: there is no route any more. "local" is said as the unspecified address.
+        neighbor: Option<IpAddr>,
+        /// AS path of the new best route.
+        as_path: String,
+        /// Its next hop.
+        next_hop: Option<IpAddr>,
+    },
+    /// An interface or one of its addresses changed.
+    Interface {
+        /// Its name.
+        name: String,
+        /// What changed, in words.
+        message: String,
+    },
+    /// The configuration was read again.
+    Reload {
+        /// What came of it, in words.
+        message: String,
+    },
+    /// The reader was too slow: events were left out.
+    Missed {
+        /// How many.
+        count: u64,
+    },
+}
