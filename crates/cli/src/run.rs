@@ -249,14 +249,13 @@ fn supervise(nodes: &Nodes, signals: &mpsc::Receiver<Signal>) -> Result<(), Fail
     }
 }
 
+/// A reload that succeeds is an event, which the node logs itself.
 fn reload_and_log(handle: &NodeHandle) {
     let name = handle.name();
-    handle.reload(Box::new(move |view| match view.problems {
-        Some(problems) if !view.applied => {
-            tracing::error!("node {name}: the configuration was not reloaded:\n{}", problems.trim_end());
+    handle.reload(Box::new(move |view| {
+        if let Some(problems) = view.problems.filter(|_| !view.applied) {
+            tracing::error!("node {name} was not reloaded and goes on as before:\n{}", problems.trim_end());
         }
-        _ if view.changes.is_empty() => tracing::info!("node {name}: reloaded, nothing changed"),
-        _ => tracing::info!("node {name}: reloaded: {}", view.changes.join("; ")),
     }));
 }
 

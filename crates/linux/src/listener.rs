@@ -91,7 +91,9 @@ impl Listeners {
 
     fn remove(&mut self, address: SocketAddr) {
         for slot in &mut self.slots {
-            slot.take_if(|listener| listener.address == address);
+            if slot.take_if(|listener| listener.address == address).is_some() {
+                tracing::info!("no longer listening on {address}");
+            }
         }
     }
 
@@ -111,12 +113,12 @@ impl Listeners {
         self.slots.iter().flatten().filter_map(|listener| listener.socket.local_addr().ok()).collect()
     }
 
-    /// Listens on `wanted` and nowhere else; what changed in words, or, with nothing changed, what stands in the way.
+    /// Listens on `wanted` and nowhere else; or changes nothing and says what stands in the way.
     pub(crate) fn change(
         &mut self,
         wanted: &[SocketAddr],
         registry: &Registry,
-    ) -> Result<Vec<String>, (SocketAddr, io::Error)> {
+    ) -> Result<(), (SocketAddr, io::Error)> {
         let current = self.addresses();
         let removed: Vec<_> = current.iter().copied().filter(|a| !wanted.contains(a)).collect();
         let added: Vec<_> = wanted.iter().copied().filter(|a| !current.contains(a)).collect();
@@ -137,9 +139,7 @@ impl Listeners {
                 return Err((address, error));
             }
         }
-        let gone = removed.iter().map(|a| format!("no longer listening on {a}"));
-        let new = added.iter().map(|a| format!("listening on {a}"));
-        Ok(gone.chain(new).collect())
+        Ok(())
     }
 
     /// Sets or removes the key of a peer on all listeners of its family.

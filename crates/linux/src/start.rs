@@ -37,11 +37,7 @@ impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             StartError::Listen { address, error } => write!(f, "{}", listen_problem(*address, error)),
-            StartError::Node(trunkline_node::StartError::NoRouterId) => f.write_str(
-                "no router id: no interface has an IPv4 address to take it from; set node.router-id",
-            ),
-            #[allow(unreachable_patterns, reason = "the node may learn more reasons")]
-            StartError::Node(other) => write!(f, "{other:?}"),
+            StartError::Node(error) => error.fmt(f),
             StartError::FibPermission => f.write_str(
                 "cannot install routes: permission denied; run as root, give CAP_NET_ADMIN or set fib.install = false",
             ),

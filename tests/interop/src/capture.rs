@@ -16,7 +16,8 @@ impl Capture {
     pub fn start(space: &Netns, interface: &str, dir: &Path) -> Capture {
         let file = dir.join(format!("{interface}.pcap"));
         let path = file.to_str().unwrap();
-        let argv = ["tcpdump", "-i", interface, "-U", "--immediate-mode", "-Z", "root", "-w", path, "tcp port 179"];
+        let argv =
+            ["tcpdump", "-i", interface, "-U", "--immediate-mode", "-Z", "root", "-w", path, "tcp port 179"];
         let process = Daemon::start(space, dir, "tcpdump", &argv, &[]);
         crate::wait_until(crate::PATIENCE, "tcpdump listens", || process.log().contains("listening on"));
         Capture { process, file }
@@ -47,9 +48,6 @@ pub fn tshark(file: &Path, filter: &str, fields: &[&str]) -> Vec<String> {
     let output = std::process::Command::new("tshark").args(&argv).output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let error = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(
-        output.status.success() || error.contains("cut short"),
-        "tshark {argv:?} failed: {error}"
-    );
+    assert!(output.status.success() || error.contains("cut short"), "tshark {argv:?} failed: {error}");
     text.lines().map(str::to_owned).collect()
 }

@@ -55,7 +55,8 @@ impl Lab {
         sh(
             "ip",
             &[
-                "-n", &a.0.name, "link", "add", "name", a.1, "type", "veth", "peer", "name", b.1, "netns", &b.0.name,
+                "-n", &a.0.name, "link", "add", "name", a.1, "type", "veth", "peer", "name", b.1, "netns",
+                &b.0.name,
             ],
         );
         for (space, interface, addresses) in [a, b] {
@@ -215,7 +216,8 @@ fn is_interop_run(pid: u32) -> bool {
 /// Kills the processes in a namespace of ours, and removes it.
 fn remove_space(name: &str) {
     if let Ok(output) = Command::new("ip").args(["netns", "pids", name]).output() {
-        for pid in String::from_utf8_lossy(&output.stdout).lines().filter_map(|line| line.trim().parse().ok()) {
+        for pid in String::from_utf8_lossy(&output.stdout).lines().filter_map(|line| line.trim().parse().ok())
+        {
             if let Some(pid) = rustix::process::Pid::from_raw(pid) {
                 let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
             }

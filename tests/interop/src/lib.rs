@@ -30,8 +30,12 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 /// Waits until `condition` holds; fails the test when it does not within `timeout`.
 #[track_caller]
 pub fn wait_until(timeout: Duration, what: &str, mut condition: impl FnMut() -> bool) {
+    let begin = Instant::now();
     if !holds_within(timeout, &mut condition) {
         panic!("waited {} s in vain: {what}", timeout.as_secs());
+    }
+    if std::env::var_os("TRUNKLINE_STEPS").is_some() {
+        println!("    {:6.2} s: {what}", begin.elapsed().as_secs_f64());
     }
 }
 

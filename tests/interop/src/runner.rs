@@ -150,7 +150,8 @@ fn run(test: &Test) -> Result<(), String> {
 
 /// The ends of all logs and all configurations in a directory.
 fn logs(dir: &Path) -> String {
-    let mut files: Vec<_> = std::fs::read_dir(dir).into_iter().flatten().flatten().map(|e| e.path()).collect();
+    let mut files: Vec<_> =
+        std::fs::read_dir(dir).into_iter().flatten().flatten().map(|e| e.path()).collect();
     files.sort();
     let mut text = String::new();
     for path in files {
@@ -177,7 +178,8 @@ fn prerequisites() -> Result<(), String> {
     if !rustix::process::geteuid().is_root() {
         return Err("network namespaces need root: run as root".into());
     }
-    let missing: Vec<&str> = TOOLS.iter().filter(|(tool, _)| !exists(tool)).map(|(_, package)| *package).collect();
+    let missing: Vec<&str> =
+        TOOLS.iter().filter(|(tool, _)| !exists(tool)).map(|(_, package)| *package).collect();
     if !missing.is_empty() {
         return Err(format!("not installed: apt-get install {}", missing.join(" ")));
     }
@@ -204,7 +206,10 @@ fn unable(tests: &VecDeque<Test>, reason: &str, filtered: usize) -> ExitCode {
     for test in tests {
         println!("test {} ... {}", test.name, if ci { "FAILED" } else { "ignored" });
     }
-    println!("\ninterop tests {}: {reason}", if ci { "cannot run, which CI must not pass" } else { "skipped" });
+    println!(
+        "\ninterop tests {}: {reason}",
+        if ci { "cannot run, which CI must not pass" } else { "skipped" }
+    );
     if ci { close(0, tests.len(), 0, filtered) } else { close(0, 0, tests.len(), filtered) }
 }
 

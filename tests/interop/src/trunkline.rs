@@ -128,7 +128,11 @@ impl Config {
             self.bgp
         );
         for neighbor in &self.neighbors {
-            let _ = write!(text, "\n[[bgp.neighbor]]\naddress = \"{}\"\nasn = {}\n", neighbor.address, neighbor.asn);
+            let _ = write!(
+                text,
+                "\n[[bgp.neighbor]]\naddress = \"{}\"\nasn = {}\n",
+                neighbor.address, neighbor.asn
+            );
             for (key, value) in &neighbor.keys {
                 let _ = writeln!(text, "{key} = {value}");
             }

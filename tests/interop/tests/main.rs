@@ -1,4 +1,4 @@
-//! All interoperability tests. One by name: `cargo xtask test --only bird::hold_timer`.
+//! All interoperability tests. Those of one name: `cargo xtask test --only bird::hold_timer`.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -7,8 +7,15 @@
 )]
 
 mod adapters;
+mod bird;
+mod daemon;
+mod kernel;
 mod pair;
+mod peers;
+mod wire;
 
 fn main() -> std::process::ExitCode {
-    trunkline_interop::main(adapters::tests())
+    let groups =
+        [peers::tests(), adapters::tests(), bird::tests(), kernel::tests(), wire::tests(), daemon::tests()];
+    trunkline_interop::main(groups.into_iter().flatten().collect())
 }

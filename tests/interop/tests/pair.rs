@@ -25,7 +25,10 @@ pub(crate) struct Pair {
 impl Pair {
     pub(crate) fn new(lab: &Lab) -> Pair {
         let (us, them) = (lab.space("us"), lab.space("them"));
-        lab.link((&us, "e0", &["192.0.2.1/24", "2001:db8::1/64"]), (&them, "e0", &["192.0.2.2/24", "2001:db8::2/64"]));
+        lab.link(
+            (&us, "e0", &["192.0.2.1/24", "2001:db8::1/64"]),
+            (&them, "e0", &["192.0.2.2/24", "2001:db8::2/64"]),
+        );
         Pair { us, them }
     }
 }

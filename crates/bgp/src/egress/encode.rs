@@ -20,13 +20,13 @@ pub(crate) trait Sent {
 #[derive(Debug, Default)]
 pub(crate) struct Chunk {
     bytes: Vec<u8>,
+    updates: u32,
     parts: Vec<Part>,
     /// What the source of a part gets in its place: withdrawals of routes that it had from us before.
     instead: Vec<u8>,
+    instead_updates: u32,
     /// The destinations told of.
     pub(crate) routes: Vec<RouteIdx>,
-    /// UPDATE messages.
-    pub(crate) updates: u32,
 }
 
 #[derive(Debug)]
@@ -35,6 +35,9 @@ struct Part {
     /// Where the part ends in `bytes`, and its substitute in `instead`.
     end: usize,
     instead_end: usize,
+    /// UPDATE messages up to there, from the start of the chunk.
+    updates: u32,
+    instead_updates: u32,
 }
 
 impl Chunk {
@@ -43,31 +46,44 @@ impl Chunk {
         self.parts.clear();
         self.instead.clear();
         self.routes.clear();
-        self.updates = 0;
+        (self.updates, self.instead_updates) = (0, 0);
     }
 
     fn end_part(&mut self, source: PeerId) {
-        let (end, instead_end) = (self.bytes.len(), self.instead.len());
-        match self.parts.last_mut() {
-            Some(last) if last.source == source => (last.end, last.instead_end) = (end, instead_end),
-            _ => self.parts.push(Part { source, end, instead_end }),
+        if self.parts.last().is_some_and(|last| last.source == source) {
+            self.parts.pop();
         }
+        self.parts.push(Part {
+            source,
+            end: self.bytes.len(),
+            instead_end: self.instead.len(),
+            updates: self.updates,
+            instead_updates: self.instead_updates,
+        });
     }
 
-    /// Appends what `receiver` gets.
-    pub(crate) fn copy_for(&self, receiver: PeerId, out: &mut Vec<u8>) {
+    /// Appends what `receiver` gets; how many UPDATE messages that is.
+    pub(crate) fn copy_for(&self, receiver: PeerId, out: &mut Vec<u8>) -> u64 {
         if self.parts.iter().all(|p| p.source != receiver) {
-            return out.extend_from_slice(&self.bytes);
+            out.extend_from_slice(&self.bytes);
+            return self.updates.into();
         }
-        let (mut start, mut instead_start) = (0, 0);
-        for part in &self.parts {
-            out.extend_from_slice(if part.source == receiver {
-                self.instead.get(instead_start..part.instead_end).unwrap_or_default()
+        let start = Part { source: PeerId::NONE, end: 0, instead_end: 0, updates: 0, instead_updates: 0 };
+        let mut count = 0;
+        for (before, part) in std::iter::once(&start).chain(&self.parts).zip(&self.parts) {
+            let own = part.source == receiver;
+            out.extend_from_slice(if own {
+                self.instead.get(before.instead_end..part.instead_end).unwrap_or_default()
             } else {
-                self.bytes.get(start..part.end).unwrap_or_default()
+                self.bytes.get(before.end..part.end).unwrap_or_default()
             });
-            (start, instead_start) = (part.end, part.instead_end);
+            count += u64::from(if own {
+                part.instead_updates - before.instead_updates
+            } else {
+                part.updates - before.updates
+            });
         }
+        count
     }
 }
 
@@ -145,7 +161,7 @@ pub(crate) fn encode<K: Key>(
             }
             sent.set(item.idx, (i < told).then_some(item.source));
         }
-        withdraw::<K>(rules, &instead, &mut chunk.instead);
+        chunk.instead_updates += withdraw::<K>(rules, &instead, &mut chunk.instead);
         chunk.end_part(first.source);
         if !unsaid.is_empty() {
             // Routes that are gone, or whose attributes fit no message (RFC 8654 §4). Who gave a route that is gone

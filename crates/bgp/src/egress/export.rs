@@ -37,14 +37,6 @@ pub(crate) struct ExportRules {
     pub(crate) policy: Policy,
 }
 
-/// A block of attributes ready to send.
-pub(crate) struct Block {
-    /// Canonical attributes; NEXT_HOP among them where `mp_next_hop` is none.
-    pub(crate) octets: Vec<u8>,
-    /// Send in MP_REACH_NLRI with this next hop.
-    pub(crate) mp_next_hop: Option<MpNextHop>,
-}
-
 impl ExportRules {
     /// Whether the path may be sent, and by which rule of the policy.
     #[inline]
@@ -78,7 +70,8 @@ impl ExportRules {
         }
     }
 
-    /// The attributes of a path as this group gets them; none where they cannot be expressed to it.
+    /// Writes the attributes of a path as this group gets them to `octets`, and returns the next hop that goes into
+    /// MP_REACH_NLRI, where it does; none where they cannot be expressed to this group.
     pub(crate) fn block(
         &self,
         path: &Path,
@@ -135,13 +128,13 @@ impl ExportRules {
         let own = self.local_asn.0.to_be_bytes();
         let mut new = smallvec::SmallVec::<[u8; 256]>::new();
         match value {
-            [kind, count, asns @ ..] if *kind == SegmentKind::Sequence as u8 && *count < u8::MAX => {
+            [kind, count, asns @ ..] if *kind == SegmentKind::Sequence.code() && *count < u8::MAX => {
                 new.extend_from_slice(&[*kind, count + 1]);
                 new.extend_from_slice(&own);
                 new.extend_from_slice(asns);
             }
             _ => {
-                new.extend_from_slice(&[SegmentKind::Sequence as u8, 1]);
+                new.extend_from_slice(&[SegmentKind::Sequence.code(), 1]);
                 new.extend_from_slice(&own);
                 new.extend_from_slice(value);
             }

@@ -317,8 +317,7 @@ impl Egress {
                     own.dirty.take(CHUNK_ROUTES, &mut self.scratch.routes);
                     self.chunk.clear();
                     encode(&group.rules, &source, Some(peer), &mut self.scratch, &mut own.sent, &mut self.chunk);
-                    self.chunk.copy_for(peer, buf);
-                    polled.updates += u64::from(self.chunk.updates);
+                    polled.updates += self.chunk.copy_for(peer, buf);
                 }
                 Position::InStep(next) => {
                     let at = next.saturating_sub(group.first) as usize;
@@ -326,8 +325,7 @@ impl Egress {
                         break;
                     }
                     if let Some(chunk) = group.chunks.get(at) {
-                        chunk.copy_for(peer, buf);
-                        polled.updates += u64::from(chunk.updates);
+                        polled.updates += chunk.copy_for(peer, buf);
                     }
                     *next += 1;
                 }

@@ -117,10 +117,6 @@ impl AttrTable {
         }
     }
 
-    pub(crate) fn own(&self) -> &Own {
-        &self.own
-    }
-
     #[inline]
     pub(crate) fn get(&self, id: AttrId) -> &AttrSet {
         &self.sets[id.0 as usize]
@@ -216,7 +212,7 @@ impl AttrTable {
         set(a.only_to_customer.is_some(), fact::ONLY_TO_CUSTOMER);
         let local_pref = a.local_pref.unwrap_or(own.default_local_pref);
         let path_len = a.as_path.as_ref().map_or(0, |p| p.path_length().min(0xffff)) as u64;
-        let origin = a.origin.map_or(2, |o| o as u64);
+        let origin = a.origin.map_or(2, |o| u64::from(o.code()));
         let own_as_count = a
             .as_path
             .iter()
@@ -294,10 +290,6 @@ impl AttrTable {
         self.intern(&attributes, mp)
     }
 
-    /// How many sets are kept.
-    pub(crate) fn len(&self) -> usize {
-        self.index.len()
-    }
 }
 
 fn stored_next_hop(octets: &[u8]) -> Option<MpNextHop> {

@@ -145,7 +145,7 @@ impl Session {
 
     fn await_verdict(&mut self, which: Which, until: Instant) {
         if let Some(machine) = self.machine(which) {
-            machine.timers.verdict.get_or_insert(until);
+            machine.timers.verdict = Some(machine.timers.verdict.map_or(until, |at| at.min(until)));
         }
     }
 

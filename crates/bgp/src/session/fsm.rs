@@ -11,7 +11,8 @@
 //! | OpenSent | 25 | answers with a NOTIFICATION | no answer | §6.4 forbids to answer one NOTIFICATION with another |
 //! | OpenSent, OpenConfirm, Established | 23 | damping | none | a collision is no oscillation of the peer |
 //! | OpenConfirm, Established | 19 | collision detection | FSM error | an OPEN on this same connection collides with nothing; one on another connection is that FSM's event, and reaches this one as 23 |
-//! | any | 21, 22, 28 with a timer's name | counted as "other event" in Established | 21 sends its own error | "other event" would tell the peer 5/3 for a wrong marker; §6.1 wants 1/x |
+//! | Established | 21 | "other event": NOTIFICATION 5 | sends its own error | §6.1 wants 1/x for a header error in any state |
+//! | Established | 19 without CollisionDetectEstablishedState | not said | FSM error | as above |
 
 use super::State;
 use super::event::Event;

@@ -44,6 +44,9 @@ impl Session {
             _ => None,
         });
         let reason = reason(machine, event, &cause, sent.as_ref(), self.config.send_hold_time);
+        if machine.established_at.is_some_and(|at| now.since(at) >= STABLE_TIME) {
+            self.oscillations = 0;
+        }
         let transition = Transition { now, which, event, cause: &cause, sent, reason };
         for action in actions {
             self.act(action, &transition, out);
@@ -272,9 +275,6 @@ impl Session {
         let state = self.state();
         let journal = &mut self.journal;
         if state != journal.state {
-            if journal.state == State::Established && now.since(journal.since) >= STABLE_TIME {
-                self.oscillations = 0;
-            }
             journal.state = state;
             journal.since = now;
             reason.clone_into(&mut journal.reason);

@@ -2,7 +2,7 @@
 
 use super::Style;
 use super::table::{Align, Table};
-use super::text::{duration, or_dash, state_color};
+use super::text::{count, duration, or_dash, state_color};
 use trunkline_view::bgp::{NeighborView, NeighborsView};
 
 /// For people: a block for each.
@@ -74,7 +74,8 @@ impl<'a> Block<'a> {
                 format!("its stale routes are kept for {} more (RFC 4724)", seconds(left)),
             );
         }
-        self.line("Up and down", format!("established {} times, lost {} times", n.established, n.flaps));
+        let times = |n| count(n, "time", "times");
+        self.line("Up and down", format!("established {}, lost {}", times(n.established), times(n.flaps)));
         if let Some(error) = &n.summary.last_error {
             let ago = n.errors.first().map_or(String::new(), |e| format!(", {} ago", duration(e.ago)));
             self.line("Last error", format!("{error}{ago}"));
@@ -84,7 +85,11 @@ impl<'a> Block<'a> {
     fn connection(&mut self) {
         let n = self.n;
         if let (Some(local), Some(remote)) = (&n.local, &n.remote) {
-            let by = n.opened_by.as_deref().map_or(String::new(), |by| format!(", opened by {by}"));
+            let by = match n.opened_by.as_deref() {
+                Some("peer") => ", opened by the peer",
+                Some(_) => ", opened by us",
+                None => "",
+            };
             self.line("Connection", format!("{local} here, {remote} there{by}"));
         }
         let hold = match (n.hold_time, n.keepalive_time) {

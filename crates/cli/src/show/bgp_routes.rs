@@ -22,11 +22,6 @@ const COLUMNS: &[(&str, Align)] = &[
     ("Path", Align::Left),
 ];
 
-/// The widths at the start, which fit IPv4, so that the columns of a short first page do not jump later.
-pub(crate) fn first_widths() -> Vec<usize> {
-    COLUMNS.iter().map(|(title, _)| title.len()).collect()
-}
-
 /// One page of the table. `before` is the last prefix of the page before.
 pub(crate) fn table(paths: &[PathView], mut before: Option<Prefix>, style: Style) -> Table {
     let mut table = Table::new(COLUMNS, style);

@@ -9,7 +9,7 @@ mod node;
 mod pages;
 mod routes;
 #[cfg(test)]
-mod samples;
+pub(crate) mod samples;
 mod table;
 mod text;
 

@@ -76,7 +76,8 @@ pub(crate) fn count_reasons(routes: &[Route], reasons: &mut BTreeMap<String, u64
 
 /// The reasons in words, under the table.
 pub(crate) fn reasons(reasons: &BTreeMap<String, u64>) -> String {
-    let lines =
-        reasons.iter().map(|(why, n)| format!("{} not in the kernel: {why}\n", count(*n, "route", "routes")));
+    let lines = reasons.iter().map(|(why, n)| {
+        format!("{} not in the kernel: {why}\n", count(*n, "selected route is", "selected routes are"))
+    });
     lines.collect()
 }

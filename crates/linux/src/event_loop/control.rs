@@ -6,7 +6,7 @@ use crate::start::listen_problem;
 use trunkline_core::Duration;
 use trunkline_node::NodeInput;
 use trunkline_node::config::NodeConfig;
-use trunkline_view::{Answer, ErrorKind, Query, ReloadView};
+use trunkline_view::{Answer, ErrorKind, EventKind, Query, ReloadView};
 
 /// Commands carried out in a turn.
 const COMMANDS_PER_TURN: usize = 64;
@@ -27,6 +27,7 @@ impl EventLoop {
                 Command::Subscribe(subscriber) => self.subscribers.push(subscriber),
                 Command::Reconfigure { config, reply } => {
                     let view = self.reconfigure(*config);
+                    self.publish(EventKind::Reload { message: in_words(&view) });
                     reply(view);
                 }
                 Command::Shutdown => self.shut_down(),
@@ -44,11 +45,7 @@ impl EventLoop {
         }
     }
 
-    pub(super) fn answer(&mut self, id: u64, mut answer: Answer) {
-        if let Answer::Node(view) = &mut answer {
-            view.pid = std::process::id();
-            view.config_files.clone_from(&self.options.config_files);
-        }
+    pub(super) fn answer(&mut self, id: u64, answer: Answer) {
         if let Some(reply) = self.queries.remove(&id) {
             reply(answer);
         }
@@ -64,16 +61,14 @@ impl EventLoop {
             Err(error) => return not_reloaded(error.to_string()),
         };
         let listeners = self.listeners.change(listen_addresses(&config), self.poll.registry());
-        let mut changes = match listeners {
-            Ok(changes) => changes,
-            Err((address, error)) => return not_reloaded(listen_problem(address, &error)),
-        };
+        if let Err((address, error)) = listeners {
+            return not_reloaded(listen_problem(address, &error));
+        }
         self.change_fib(&config, opened);
         self.shared.set_name(&config.name);
         let done = self.node.reconfigure(self.now, config, &mut self.out);
         self.carry_out();
-        changes.extend(done.changes);
-        ReloadView { applied: true, changes, reset: done.reset, problems: None }
+        ReloadView { applied: true, changes: done.changes, reset: done.reset, problems: None }
     }
 
     fn shut_down(&mut self) {
@@ -102,5 +97,14 @@ impl EventLoop {
         {
             tracing::error!("cannot remove our routes from the kernel: {error}");
         }
+    }
+}
+
+fn in_words(view: &ReloadView) -> String {
+    match &view.problems {
+        Some(problems) => format!("not applied: {problems}"),
+        None if view.changes.is_empty() => "nothing changed".to_owned(),
+        None if view.reset.is_empty() => format!("{}; no session reset", view.changes.join("; ")),
+        None => format!("{}; reset: {}", view.changes.join("; "), view.reset.join(", ")),
     }
 }

@@ -101,7 +101,6 @@ pub(crate) struct EventLoop {
     out: Outbox<NodeOutput>,
     now: Instant,
     started: Instant,
-    options: Options,
     shared: Arc<Shared>,
     poll: Poll,
     listeners: Listeners,
@@ -126,14 +125,14 @@ impl EventLoop {
     pub(crate) fn new(parts: Prepared, config: NodeConfig, options: Options) -> Result<EventLoop, StartError> {
         let seed = options.seed.unwrap_or_else(clock::random_seed);
         let interfaces = parts.monitor.links.all();
-        let node = Node::new(config, interfaces, seed, &options.version).map_err(StartError::Node)?;
+        let mut node = Node::new(config, interfaces, seed, &options.version).map_err(StartError::Node)?;
+        node.set_process_info(std::process::id(), options.config_files);
         let now = clock::now();
         let mut this = EventLoop {
             node,
             out: Outbox::new(),
             now,
             started: now,
-            options,
             shared: parts.shared,
             poll: parts.poll,
             listeners: parts.listeners,

@@ -2,6 +2,7 @@
 
 mod monitor;
 mod routes;
+mod runtime;
 mod tcp;
 
 use crate::sockopt;

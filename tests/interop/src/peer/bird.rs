@@ -46,15 +46,16 @@ fn spawn(place: &Place, recovery: bool) -> Daemon {
 
 fn config(place: &Place, spec: &Spec) -> String {
     let mut text = format!(
-        "router id {};\nlog \"{}\" all;\ndebug protocols {{ states, events }};\n{}\nprotocol device {{ scan time 2; }}\n\
-         protocol static static4 {{ ipv4; include \"routes4.conf\"; }}\n\
-         protocol static static6 {{ ipv6; include \"routes6.conf\"; }}\n",
+        "router id {};\nlog \"{}\" all;\ndebug protocols {{ states, events }};\n{}\ninclude \"meds.conf\";\nprotocol device {{ scan time 2; }}\n\
+         protocol static static4 {{\n  ipv4;\n  include \"routes4.conf\";\n}}\n\
+         protocol static static6 {{\n  ipv6;\n  include \"routes6.conf\";\n}}\n",
         spec.router_id,
         place.path("bird.log"),
         spec.global_lines
     );
     for (i, session) in spec.sessions.iter().enumerate() {
         let family = if session.remote.is_ipv4() { "ipv4" } else { "ipv6" };
+        let n = if session.remote.is_ipv4() { 4 } else { 6 };
         let _ = write!(
             text,
             "protocol bgp s{i} {{\n  local {} as {};\n  neighbor {} as {};\n  hold time {};\n  connect retry time 1;\n  \
@@ -70,21 +71,28 @@ fn config(place: &Place, spec: &Spec) -> String {
         if spec.graceful_restart {
             text += "  graceful restart on;\n  graceful restart time 30;\n";
         }
-        let _ = writeln!(text, "  {}\n  {family} {{ import all; export all; }};\n}}", spec.session_lines);
+        let _ = writeln!(
+            text,
+            "  {}\n  {family} {{ import all; export filter {{ meds{n}(); accept; }}; }};\n}}",
+            spec.session_lines
+        );
     }
     text
 }
 
+/// The static routes, and functions for the export filter: BIRD sends no MED but one that is set there.
 fn write_routes(place: &Place, announced: &Announced) {
     let (mut v4, mut v6) = (String::new(), String::new());
+    let (mut meds4, mut meds6) = (String::new(), String::new());
     for route in &announced.0 {
         let text = if route.is_v6() { &mut v6 } else { &mut v4 };
         let _ = write!(text, "route {} blackhole", route.prefix);
-        if route.med.is_some() || !route.communities.is_empty() {
+        if let Some(med) = route.med {
+            let meds = if route.is_v6() { &mut meds6 } else { &mut meds4 };
+            let _ = writeln!(meds, "  if net = {} then bgp_med = {med};", route.prefix);
+        }
+        if !route.communities.is_empty() {
             text.push_str(" {");
-            if let Some(med) = route.med {
-                let _ = write!(text, " bgp_med = {med};");
-            }
             for community in &route.communities {
                 let _ = write!(text, " bgp_community.add(({}));", community.replace(':', ","));
             }
@@ -92,6 +100,7 @@ fn write_routes(place: &Place, announced: &Announced) {
         }
         text.push_str(";\n");
     }
+    place.write("meds.conf", &format!("function meds4() {{\n{meds4}}}\nfunction meds6() {{\n{meds6}}}\n"));
     place.write("routes4.conf", &v4);
     place.write("routes6.conf", &v6);
 }

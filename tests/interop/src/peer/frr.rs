@@ -30,7 +30,8 @@ impl Frr {
     }
 
     fn configure(&self, lines: &[&str]) {
-        let mut argv = vec!["vtysh", "--vty_socket", self.place.dir.to_str().unwrap(), "-c", "configure terminal"];
+        let mut argv =
+            vec!["vtysh", "--vty_socket", self.place.dir.to_str().unwrap(), "-c", "configure terminal"];
         lines.iter().for_each(|line| argv.extend(["-c", line]));
         self.place.ask(&argv);
     }
@@ -72,8 +73,19 @@ fn user(name: &str) -> (u32, u32) {
 fn zebra(place: &Place) -> Daemon {
     let (conf, pid, api) = (place.path("zebra.conf"), place.path("zebra.pid"), place.path("zserv.api"));
     let dir = place.path("");
-    let argv =
-        ["/usr/lib/frr/zebra", "-f", &conf, "-i", &pid, "-z", &api, "--vty_socket", dir.trim_end_matches('/'), "-P", "0"];
+    let argv = [
+        "/usr/lib/frr/zebra",
+        "-f",
+        &conf,
+        "-i",
+        &pid,
+        "-z",
+        &api,
+        "--vty_socket",
+        dir.trim_end_matches('/'),
+        "-P",
+        "0",
+    ];
     let process = place.spawn("zebra", &argv);
     crate::wait_until(crate::PATIENCE, "zebra answers", || std::path::Path::new(&api).exists());
     process
@@ -86,12 +98,27 @@ fn bgpd(place: &Place) -> Daemon {
     // -n: no routes for the kernel; -S: keep the user. A killed one leaves its socket, so remove it first.
     let _ = std::fs::remove_file(place.dir.join("bgpd.vty"));
     let argv = [
-        "/usr/lib/frr/bgpd", "-f", &conf, "-n", "-S", "-p", "179", "-i", &pid, "-z", &api, "--vty_socket", dir, "-P",
+        "/usr/lib/frr/bgpd",
+        "-f",
+        &conf,
+        "-n",
+        "-S",
+        "-p",
+        "179",
+        "-i",
+        &pid,
+        "-z",
+        &api,
+        "--vty_socket",
+        dir,
+        "-P",
         "0",
     ];
     let process = place.spawn("bgpd", &argv);
     crate::wait_until(crate::PATIENCE, "bgpd answers", || {
-        place.ask(&["vtysh", "--vty_socket", dir, "-d", "bgpd", "-c", "show bgp summary"]).contains("Neighbor")
+        place
+            .ask(&["vtysh", "--vty_socket", dir, "-d", "bgpd", "-c", "show bgp summary"])
+            .contains("Neighbor")
     });
     process
 }
@@ -146,7 +173,8 @@ impl Peer for Frr {
     }
 
     fn established(&self, remote: IpAddr) -> bool {
-        self.ask(&format!("show bgp neighbors {remote} json"))[&remote.to_string()]["bgpState"] == "Established"
+        self.ask(&format!("show bgp neighbors {remote} json"))[&remote.to_string()]["bgpState"]
+            == "Established"
     }
 
     fn announce(&mut self, route: &Announcement) {
@@ -185,7 +213,13 @@ impl Peer for Frr {
     fn refresh_in(&self, remote: IpAddr) {
         let dir = self.place.dir.to_str().unwrap();
         let family = Frr::family(&remote.to_string());
-        self.place.ask(&["vtysh", "--vty_socket", dir, "-c", &format!("clear bgp {family} {remote} soft in")]);
+        self.place.ask(&[
+            "vtysh",
+            "--vty_socket",
+            dir,
+            "-c",
+            &format!("clear bgp {family} {remote} soft in"),
+        ]);
     }
 
     fn reset(&self, remote: IpAddr) {

@@ -132,10 +132,13 @@ impl Peer for GoBgp {
         let mut route = Route::default();
         for attribute in path["attrs"].as_array()? {
             match attribute["type"].as_u64()? {
-                1 => route.origin = ["IGP", "EGP", "INCOMPLETE"][attribute["value"].as_u64()? as usize].into(),
+                1 => {
+                    route.origin = ["IGP", "EGP", "INCOMPLETE"][attribute["value"].as_u64()? as usize].into()
+                }
                 2 => {
                     let segments = attribute["as_paths"].as_array()?.iter();
-                    let numbers = segments.flat_map(|segment| segment["asns"].as_array().into_iter().flatten());
+                    let numbers =
+                        segments.flat_map(|segment| segment["asns"].as_array().into_iter().flatten());
                     route.as_path = numbers.map(Value::to_string).collect::<Vec<_>>().join(" ");
                 }
                 3 | 14 => route.next_hop = attribute["nexthop"].as_str()?.into(),

@@ -119,7 +119,8 @@ impl Peer for OpenBgpd {
 
     fn route(&self, remote: IpAddr, prefix: &str) -> Option<Route> {
         let view = self.ask_json(&["show", "rib", "detail", prefix]);
-        let from = |path: &&Value| path["neighbor"]["remote_addr"] == remote.to_string() && path["prefix"] == prefix;
+        let from =
+            |path: &&Value| path["neighbor"]["remote_addr"] == remote.to_string() && path["prefix"] == prefix;
         let path = view["rib"].as_array()?.iter().find(from)?.clone();
         let text = |value: &Value| value.as_str().unwrap_or("").to_owned();
         Some(Route {

@@ -3,7 +3,7 @@
 
 use crate::session::State;
 use crate::session::event::Event;
-use crate::session::fsm::{Attributes, step};
+use crate::session::fsm::{Action, Attributes, step};
 use std::fmt::Write;
 
 const STATES: [State; 6] = [
@@ -15,17 +15,22 @@ const STATES: [State; 6] = [
     State::Established,
 ];
 
-/// The usual attributes, and what is told of others where they make a difference.
-fn variants() -> [(&'static str, Attributes); 5] {
+/// The usual attributes, and others that make a difference in a state. The DelayOpenTimer runs in Connect and Active
+/// only.
+fn variants(state: State) -> Vec<(&'static str, Attributes)> {
     let usual = Attributes { damp_peer_oscillations: true, ..Attributes::default() };
     let running = Attributes { delay_open: true, delay_open_timer_running: true, ..usual };
-    [
+    let silent = Attributes { notification_without_open: true, ..usual };
+    let both = Attributes { notification_without_open: true, ..running };
+    let all = vec![
         ("", usual),
-        ("  without DampPeerOscillations", Attributes::default()),
-        ("  DelayOpen", Attributes { delay_open: true, ..usual }),
-        ("  DelayOpenTimer runs", running),
-        ("  DelayOpenTimer runs, SendNOTIFICATIONwithoutOPEN", Attributes { notification_without_open: true, ..running }),
-    ]
+        ("DelayOpen", Attributes { delay_open: true, ..usual }),
+        ("DelayOpenTimer runs", running),
+        ("SendNOTIFICATIONwithoutOPEN", silent),
+        ("DelayOpenTimer runs, SendNOTIFICATIONwithoutOPEN", both),
+    ];
+    let before_open = matches!(state, State::Connect | State::Active);
+    all.into_iter().take(if before_open { 5 } else { 1 }).collect()
 }
 
 fn line(state: State, event: Event, attributes: &Attributes) -> String {
@@ -42,12 +47,12 @@ fn state_by_event() {
         writeln!(table, "== {state}\n").unwrap();
         for event in Event::ALL {
             let mut told: Vec<String> = Vec::new();
-            for (name, attributes) in variants() {
+            for (name, attributes) in variants(state) {
                 let line = line(state, *event, &attributes);
                 if told.is_empty() {
-                    writeln!(table, "{event}\n    {line}").unwrap();
+                    writeln!(table, "{event} {line}").unwrap();
                 } else if !told.contains(&line) {
-                    writeln!(table, "  {name}\n    {line}").unwrap();
+                    writeln!(table, "   {name}: {line}").unwrap();
                 }
                 told.push(line);
             }
@@ -55,6 +60,36 @@ fn state_by_event() {
         table.push('\n');
     }
     insta::assert_snapshot!("fsm", table);
+}
+
+#[test]
+fn damping_is_only_left_out() {
+    // RFC 4271 §8.2.2: "(optionally) performs peer oscillation damping"; nothing else depends on it.
+    for (state, event) in STATES.into_iter().flat_map(|s| Event::ALL.iter().map(move |e| (s, *e))) {
+        for (_, attributes) in variants(state) {
+            let (next, mut actions) = step(state, event, &attributes);
+            let without = Attributes { damp_peer_oscillations: false, ..attributes };
+            actions.retain(|a| *a != Action::DampPeerOscillations);
+            assert_eq!(step(state, event, &without), (next, actions), "{state} {event}");
+        }
+    }
+}
+
+#[test]
+fn what_goes_to_idle_cleans_up() {
+    // RFC 4271 §8.2.2: each way to Idle stops the ConnectRetryTimer, releases resources and drops the connection;
+    // from Established it deletes the routes, elsewhere there are none.
+    for (state, event) in STATES.into_iter().skip(1).flat_map(|s| Event::ALL.iter().map(move |e| (s, *e))) {
+        for (_, attributes) in variants(state) {
+            let (next, actions) = step(state, event, &attributes);
+            let idle = next == State::Idle;
+            let dropped = actions.contains(&Action::DropConnection) || actions.contains(&Action::ResetConnection);
+            assert_eq!(actions.contains(&Action::ReleaseResources), idle, "{state} {event}");
+            assert!(!idle || dropped && actions.contains(&Action::StopConnectRetryTimer), "{state} {event}");
+            let routes = idle && state == State::Established;
+            assert_eq!(actions.contains(&Action::DeleteRoutes), routes, "{state} {event}");
+        }
+    }
 }
 
 #[test]
@@ -67,7 +102,7 @@ fn all_events_of_the_rfc_are_there() {
 #[test]
 fn nothing_but_a_start_leaves_idle() {
     // RFC 4271 §8.2.2, Idle.
-    for (_, attributes) in variants() {
+    for (_, attributes) in variants(State::Connect) {
         for event in Event::ALL.iter().filter(|e| !e.is_start()) {
             let (next, actions) = step(State::Idle, *event, &attributes);
             assert_eq!((next, actions.len()), (State::Idle, 0), "{event}");
@@ -78,8 +113,8 @@ fn nothing_but_a_start_leaves_idle() {
 #[test]
 fn start_events_change_nothing_later() {
     // RFC 4271 §8.2.2: "The start events (Events 1, 3-7) are ignored" in all other states.
-    for (_, attributes) in variants() {
-        for state in STATES.into_iter().skip(1) {
+    for state in STATES.into_iter().skip(1) {
+        for (_, attributes) in variants(state) {
             for event in Event::ALL.iter().filter(|e| e.is_start()) {
                 let (next, actions) = step(state, *event, &attributes);
                 assert_eq!((next, actions.len()), (state, 0), "{state} {event}");
