@@ -1,2 +1,61 @@
-//! Tasks.
-fn main() {}
+//! The project's tasks, as `cargo xtask TASK`: all that a contributor or CI runs, in one place.
+
+mod install;
+mod run;
+mod test;
+mod tidy;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+const HELP: &str = "\
+cargo xtask TASK
+
+  tidy                     check what the compiler does not: layers, unsafe, file lengths, forbidden words, ADRs
+  test                     run all tests, with the peers installed first (as root, by apt-get)
+  test --only unit         only those without peers
+  test --only interop      only those against real peers
+  test --only NAME         only those whose name contains NAME, such as bird::hold_timer
+  fuzz [SECONDS]           run each fuzz target for so long (default 60)
+  bench [ARGUMENT…]        measure against BIRD 2, where the benchmark lies beside the repository; its arguments follow
+";
+
+/// A task that could not be done, or found fault; said in words.
+type Outcome = Result<(), String>;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let root = root();
+    let outcome = match arguments.as_slice() {
+        ["tidy"] => tidy::tidy(&root),
+        ["test"] => test::test(&root, test::Only::All),
+        ["test", "--only", "unit"] => test::test(&root, test::Only::Unit),
+        ["test", "--only", "interop"] => test::test(&root, test::Only::Interop),
+        ["test", "--only", name] => test::test(&root, test::Only::Named(name)),
+        ["fuzz"] => run::fuzz(&root, 60),
+        ["fuzz", seconds] => match seconds.parse() {
+            Ok(seconds) => run::fuzz(&root, seconds),
+            Err(_) => Err(format!("not a number of seconds: {seconds}")),
+        },
+        ["bench", rest @ ..] => run::bench(&root, rest),
+        ["help" | "--help" | "-h"] => {
+            print!("{HELP}");
+            Ok(())
+        }
+        _ => Err(format!("what shall I do?\n\n{HELP}")),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("{message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The workspace's directory.
+fn root() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.parent().unwrap_or(here).to_owned()
+}

@@ -26,7 +26,9 @@ pub(crate) fn tcp_error(error: &io::Error) -> TcpError {
     match error.raw_os_error() {
         Some(libc::ECONNREFUSED) => TcpError::Refused,
         Some(libc::ETIMEDOUT) => TcpError::TimedOut,
-        Some(libc::EHOSTUNREACH | libc::ENETUNREACH | libc::ENETDOWN | libc::EHOSTDOWN) => TcpError::Unreachable,
+        Some(libc::EHOSTUNREACH | libc::ENETUNREACH | libc::ENETDOWN | libc::EHOSTDOWN) => {
+            TcpError::Unreachable
+        }
         Some(libc::ECONNRESET | libc::EPIPE | libc::ECONNABORTED) => TcpError::Reset,
         _ => TcpError::Other(error.to_string()),
     }

@@ -93,7 +93,9 @@ impl Shared {
             if queue.open && !full {
                 queue.commands.push_back(command);
                 // Where something waited already, the loop has been woken or is at work on it.
-                if queue.commands.len() == 1 && let Err(error) = self.waker.wake() {
+                if queue.commands.len() == 1
+                    && let Err(error) = self.waker.wake()
+                {
                     tracing::error!("cannot wake node {}: {error}", self.name());
                 }
                 return;

@@ -6,7 +6,10 @@
 //! | concept | file |
 //! |---|---|
 //! | the loop: turns, fairness, timers | `event_loop/mod.rs` |
-//! | connections: connect, accept, bytes both ways, back-pressure, closing | `event_loop/tcp.rs`, `conn.rs` |
+//! | connections: connect, accept, bytes both ways, back-pressure, closing | `event_loop/tcp.rs`, `event_loop/connections.rs`, `conn.rs` |
+//! | commands, reload, shutdown | `event_loop/control.rs` |
+//! | kernel changes to the node, routes to the kernel | `event_loop/kernel.rs` |
+//! | events to subscribers and the log | `event_loop/report.rs` |
 //! | listeners and their MD5 keys | `listener.rs` |
 //! | socket options the standard library lacks (`unsafe`) | `sockopt.rs` |
 //! | interfaces and other programs' routes | `netlink/links.rs`, `netlink/others.rs`, `netlink/monitor.rs` |
@@ -49,7 +52,8 @@ pub struct Options {
 /// Starts a node on a thread of its own.
 ///
 /// Listeners are open and the kernel's interfaces are known when this returns, in the caller's network namespace.
-/// Several nodes may run in one process.
+/// Several nodes may run in one process; those that install routes need a table each, since a node takes all routes of
+/// protocol 217 in its table for its own.
 pub fn spawn(config: NodeConfig, options: Options) -> Result<NodeHandle, StartError> {
     let parts = event_loop::Prepared::new(&config)?;
     let handle = NodeHandle { shared: Arc::clone(&parts.shared) };

@@ -189,7 +189,9 @@ impl Listeners {
                     Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM) => {
                         self.paused_until = Some(now + EXHAUSTED_PAUSE);
                         if !std::mem::replace(&mut self.exhausted_told, true) {
-                            tracing::error!("cannot accept connections: {error}; raise the limit (ulimit -n)");
+                            tracing::error!(
+                                "cannot accept connections: {error}; raise the limit (ulimit -n)"
+                            );
                         }
                         return None;
                     }

@@ -3,8 +3,8 @@
 #![allow(unsafe_code, reason = "setsockopt with structures of our own; the only unsafe code of Trunkline")]
 
 use libc::{
-    IP_BIND_ADDRESS_NO_PORT, IP_MINTTL, IPV6_MINHOPCOUNT, TCP_MD5SIG, TCP_MD5SIG_EXT, TCP_MD5SIG_MAXKEYLEN, c_int,
-    socklen_t,
+    IP_BIND_ADDRESS_NO_PORT, IP_MINTTL, IPV6_MINHOPCOUNT, TCP_MD5SIG, TCP_MD5SIG_EXT, TCP_MD5SIG_MAXKEYLEN,
+    c_int, socklen_t,
 };
 use std::io;
 use std::net::SocketAddr;

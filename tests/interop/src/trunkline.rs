@@ -252,10 +252,12 @@ impl Trunkline {
         text
     }
 
-    /// `show bgp routes …`: the paths.
+    /// `show bgp routes … --all`: the paths, of all pages.
     #[track_caller]
     pub fn paths(&self, arguments: &[&str]) -> Vec<Value> {
-        self.json(&[&["show", "bgp", "routes"], arguments].concat())["paths"].as_array().unwrap().clone()
+        let text = self.run(&[&["show", "bgp", "routes", "--all", "--json"], arguments].concat());
+        let pages = serde_json::Deserializer::from_str(&text).into_iter::<Value>();
+        pages.flat_map(|page| page.unwrap()["paths"].as_array().unwrap().clone()).collect()
     }
 
     /// What this neighbour sent for this prefix.

@@ -3,7 +3,7 @@
 use crate::pair::*;
 use std::fmt::Write;
 use std::net::IpAddr;
-use trunkline_interop::peer::{Announcement, Kind, Peer, Spec};
+use trunkline_interop::peer::{Announcement, Kind, Spec};
 use trunkline_interop::{Config, Lab, Neighbor, Netns, PATIENCE, Test, Trunkline, wait_until};
 
 pub(crate) fn tests() -> Vec<Test> {
@@ -102,7 +102,7 @@ fn extended(lab: &Lab) {
     right.session_lines = left.session_lines.clone();
     let communities: String = (0..500).map(|i| format!("bgp_large_community.add((65002,1,{i})); ")).collect();
     left.global_lines = format!(
-        "protocol static large {{\n  ipv4;\n  route {THEIR_NETWORK_4} blackhole {{ {communities} }};\n}}\n"
+        "protocol static big {{\n  ipv4;\n  route {THEIR_NETWORK_4} blackhole {{ {communities} }};\n}}\n"
     );
     let _left = Kind::Bird.start(lab, &line.left, "left", left);
     let right = Kind::Bird.start(lab, &line.right, "right", right);
@@ -138,9 +138,8 @@ fn four_octet(lab: &Lab) {
 fn old_speaker(lab: &Lab) {
     let line = Line::new(lab);
     let (far, we) = (4_200_000_003, 4_200_000_001);
-    // The old BIRD sits in the middle.
-    let mut old =
-        Spec::new(65002, OURS_LEFT).session(OURS_LEFT, LEFT, 23456).session(OURS_RIGHT, RIGHT, 23456);
+    // The old BIRD sits in the middle. It reads the capability to know who is there, and uses it for nothing else.
+    let mut old = Spec::new(65002, OURS_LEFT).session(OURS_LEFT, LEFT, far).session(OURS_RIGHT, RIGHT, we);
     old.session_lines = "enable as4 off;".into();
     let old = Kind::Bird.start(lab, &line.us, "old", old);
     let mut new =

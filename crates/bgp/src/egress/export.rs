@@ -7,7 +7,7 @@ use crate::rib::table::{Path, PeerId};
 use std::net::{IpAddr, Ipv4Addr};
 use trunkline_core::{Asn, Prefix};
 use trunkline_wire::bgp::{
-    AsPath, AsPathSegment, Attributes, Family, MpNextHop, Role, SegmentKind, attribute, emit_attribute, flag,
+    AsPath, AsPathSegment, Attributes, Family, MpNextHop, RawAttribute, Role, SegmentKind, attribute, emit_attribute, flag,
     raw_attributes,
 };
 
@@ -115,7 +115,8 @@ impl ExportRules {
                 | attribute::LOCAL_PREF
                 | attribute::ORIGINATOR_ID
                 | attribute::CLUSTER_LIST => {}
-                attribute::EXTENDED_COMMUNITIES => transitive_communities(raw.flags, raw.value, out),
+                attribute::EXTENDED_COMMUNITIES => transitive_communities::<8>(&raw, out),
+                attribute::IPV6_EXTENDED_COMMUNITIES => transitive_communities::<20>(&raw, out),
                 _ => out.extend_from_slice(raw.whole),
             }
         }
@@ -153,6 +154,10 @@ impl ExportRules {
         let (mut a, mp) = attrs.attributes(path.used);
         let received = mp.or(a.next_hop.map(MpNextHop::V4));
         let hop = match received {
+            // RFC 2545 §3: a link-local address is worth nothing to who is not on that link.
+            Some(MpNextHop::V6 { global, .. }) if !self.external && !self.next_hop_self => {
+                MpNextHop::V6 { global, link_local: None }
+            }
             Some(hop) if !self.external && !self.next_hop_self => hop,
             _ => self.own_next_hop,
         };
@@ -162,6 +167,10 @@ impl ExportRules {
             self.make_internal(&mut a, path, source);
         }
         apply_actions(&mut a, actions);
+        if self.external {
+            // RFC 4271 §5.1.5: whatever policy says.
+            a.local_pref = None;
+        }
         if self.in_mp_reach(hop) {
             let fits = self.family != Family::IPV4_UNICAST || self.extended_next_hop;
             a.next_hop = None;
@@ -182,6 +191,7 @@ impl ExportRules {
         a.originator_id = None;
         a.cluster_list.clear();
         a.extended_communities.retain(|c| c.is_transitive());
+        a.ipv6_extended_communities.retain(|c| c.0[0] & NON_TRANSITIVE == 0);
         // RFC 9234 §5: mark what goes to customers, peers and route server clients.
         let downward = matches!(self.role, Some(Role::Provider | Role::Peer | Role::RouteServer));
         if downward && a.only_to_customer.is_none() {
@@ -200,15 +210,19 @@ impl ExportRules {
     }
 }
 
-/// Extended communities without those that stay inside an AS (RFC 4360 §2: bit 0x40 of the type).
-fn transitive_communities(flags: u8, value: &[u8], out: &mut Vec<u8>) {
-    let transitive = |c: &[u8]| c.first().is_some_and(|t| t & 0x40 == 0);
-    if value.chunks_exact(8).all(transitive) {
-        return emit_attribute(flags, attribute::EXTENDED_COMMUNITIES, value, out);
+/// In the first octet of an extended community: it stays inside the AS (RFC 4360 §2, RFC 5701 §2).
+const NON_TRANSITIVE: u8 = 0x40;
+
+/// Extended communities of `N` octets without those that stay inside an AS.
+fn transitive_communities<const N: usize>(raw: &RawAttribute<'_>, out: &mut Vec<u8>) {
+    let (communities, _) = raw.value.as_chunks::<N>();
+    let transitive = |c: &&[u8; N]| c[0] & NON_TRANSITIVE == 0;
+    if communities.iter().all(|c| transitive(&c)) {
+        return out.extend_from_slice(raw.whole);
     }
-    let kept: Vec<u8> = value.chunks_exact(8).filter(|c| transitive(c)).flatten().copied().collect();
+    let kept: Vec<u8> = communities.iter().filter(transitive).flatten().copied().collect();
     if !kept.is_empty() {
-        emit_attribute(flags, attribute::EXTENDED_COMMUNITIES, &kept, out);
+        emit_attribute(raw.flags, raw.code, &kept, out);
     }
 }
 

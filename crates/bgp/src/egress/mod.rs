@@ -168,12 +168,14 @@ impl Egress {
     /// A neighbour is to be told all routes; one that was a member before keeps what it holds (a change of rules).
     pub(crate) fn join<K: Key>(&mut self, peer: PeerId, rules: ExportRules, table: &Table<K>) {
         self.fall_behind(peer);
+        let owed = self.member(peer).map(|m| (m.begin_refresh, m.end_refresh, m.end_of_rib));
         let held = self.leave(peer);
         let group = self.group_for(rules);
         if self.members.len() <= peer.index() {
             self.members.resize_with(peer.index() + 1, || None);
         }
-        let fresh = held.is_none();
+        // Marks that wait still are owed.
+        let (begin_refresh, end_refresh, end_of_rib) = owed.unwrap_or((false, false, true));
         let mut catch_up = CatchUp { dirty: RouteSet::default(), sent: held.unwrap_or_default() };
         mark_all(&mut catch_up, table);
         if let Some(group) = self.groups[group].as_mut() {
@@ -182,10 +184,10 @@ impl Egress {
         self.members[peer.index()] = Some(Member {
             group,
             position: Position::CatchUp(Box::new(catch_up)),
-            begin_refresh: false,
-            end_refresh: false,
-            end_of_rib: fresh,
-            end_of_rib_sent: !fresh,
+            begin_refresh,
+            end_refresh,
+            end_of_rib,
+            end_of_rib_sent: !end_of_rib,
         });
     }
 
@@ -310,7 +312,7 @@ impl Egress {
             match &mut member.position {
                 Position::CatchUp(own) if own.dirty.is_empty() => {
                     let sent = std::mem::take(&mut own.sent);
-                    member.position = fall_in_step(group, &sent, table);
+                    member.position = fall_in_step(group, peer, &sent, table);
                 }
                 Position::CatchUp(own) => {
                     self.scratch.routes.clear();
@@ -405,7 +407,11 @@ impl Egress {
 
     /// Whether nobody holds, or waits to hear of, a destination that has no paths.
     pub(crate) fn unused(&self, idx: RouteIdx) -> bool {
-        let told = |g: &Group| g.adj_rib_out.previous(idx).is_some() || g.dirty.contains(idx);
+        // A chunk that waits may tell of it: who does not take that chunk in time needs the place to find out what
+        // it holds.
+        let told = |g: &Group| {
+            !g.chunks.is_empty() || g.adj_rib_out.previous(idx).is_some() || g.dirty.contains(idx)
+        };
         let waits = |m: &Member| match &m.position {
             Position::CatchUp(own) => own.sent.contains(idx) || own.dirty.contains(idx),
             Position::InStep(_) => false,
@@ -438,18 +444,16 @@ fn encode_chunk<K: Key>(group: &mut Group, source: &Source<'_, K>, scratch: &mut
 }
 
 /// A member that holds `sent` and has nothing to catch up any more falls in step.
-fn fall_in_step<K: Key>(group: &mut Group, sent: &RouteSet, table: &Table<K>) -> Position {
-    let alone = group.in_step == 0;
+fn fall_in_step<K: Key>(group: &mut Group, peer: PeerId, sent: &RouteSet, table: &Table<K>) -> Position {
     let source = |idx| table.best(idx).map_or(PeerId::LOCAL, |best| best.peer);
-    if alone {
-        group.adj_rib_out = AdjRibOut::default();
-        sent.iter().for_each(|idx| group.adj_rib_out.set(idx, Some(source(idx))));
-    } else {
-        // It may hold what the others have not been told yet: then a withdrawal must not be saved.
-        for idx in group.dirty.iter().filter(|idx| sent.contains(*idx)) {
-            if group.adj_rib_out.previous(idx).is_none() {
-                group.adj_rib_out.set(idx, Some(source(idx)));
-            }
+    for idx in sent.iter() {
+        match group.adj_rib_out.previous(idx) {
+            // The others do not hold it: it is theirs, or they have not been told yet.
+            None => group.adj_rib_out.set(idx, Some(source(idx))),
+            // The others hold the route of this very member, and have not been told of the better one that it holds.
+            // Whoever gave which: nobody must be passed over.
+            Some(told) if told == peer => group.adj_rib_out.set(idx, Some(PeerId::LOCAL)),
+            Some(_) => {}
         }
     }
     group.in_step += 1;

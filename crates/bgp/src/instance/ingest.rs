@@ -5,12 +5,13 @@ use super::{LocalAddress, Rib};
 use crate::policy::Policy;
 use crate::rib::Outcome;
 use crate::rib::attrs::{AttrId, AttrTable, fact};
+use crate::rib::next_hop::NextHopId;
 use crate::rib::table::{Path, flag};
 use crate::session::{Negotiated, Receiver};
 use std::net::IpAddr;
 use trunkline_core::{Instant, Ipv4Prefix, Ipv6Prefix, Prefix};
 use trunkline_wire::bgp::{
-    Afi, Attributes, Family, MpNextHop, Notification, ParseContext, Role, RouteRefresh, RouteRefreshSubtype, Safi,
+    Afi, Attributes, Family, MpNextHop, NlriFault, Notification, ParseContext, Role, RouteRefresh, RouteRefreshSubtype, Safi,
     Severity, Update, ipv4_prefixes, ipv6_prefixes, parse_attributes,
 };
 
@@ -51,16 +52,17 @@ impl Batch {
     }
 }
 
-fn read4(bytes: &[u8], out: &mut Vec<Ipv4Prefix>) -> Result<(), Notification> {
-    ipv4_prefixes(bytes).try_for_each(|p| p.map(|p| out.push(p))).map_err(|fault| fault.to_notification())
+fn read4(bytes: &[u8], out: &mut Vec<Ipv4Prefix>) -> Result<(), NlriFault> {
+    ipv4_prefixes(bytes).try_for_each(|p| p.map(|p| out.push(p)))
 }
 
-fn read6(bytes: &[u8], out: &mut Vec<Ipv6Prefix>) -> Result<(), Notification> {
-    ipv6_prefixes(bytes).try_for_each(|p| p.map(|p| out.push(p))).map_err(|fault| fault.to_notification())
+fn read6(bytes: &[u8], out: &mut Vec<Ipv6Prefix>) -> Result<(), NlriFault> {
+    ipv6_prefixes(bytes).try_for_each(|p| p.map(|p| out.push(p)))
 }
 
 impl Receiver for Ingest<'_> {
     fn update(&mut self, body: &[u8], negotiated: &Negotiated) -> Result<(), Notification> {
+        self.peer.begin(negotiated, self.rib.shared.peers.get_mut(self.peer.id));
         let update = Update::new_checked(body)?;
         if let Some(family) = update.end_of_rib() {
             self.end_of_rib(family);
@@ -77,6 +79,7 @@ impl Receiver for Ingest<'_> {
     }
 
     fn route_refresh(&mut self, message: RouteRefresh, negotiated: &Negotiated) {
+        self.peer.begin(negotiated, self.rib.shared.peers.get_mut(self.peer.id));
         let Some(number) = super::number(message.family) else { return };
         match message.subtype {
             RouteRefreshSubtype::Request => self.refresh.push(message.family),
@@ -120,12 +123,17 @@ impl Ingest<'_> {
 
     /// Decodes into `batch`; the attributes of what is announced. An error resets the session.
     fn read(&mut self, update: &Update<'_>, n: &Negotiated, batch: &mut Batch) -> Result<AttrId, Notification> {
-        read4(update.withdrawn_routes, &mut batch.withdrawn4)?;
-        read4(update.nlri, &mut batch.announced4)?;
+        let fields = read4(update.withdrawn_routes, &mut batch.withdrawn4)
+            .and_then(|()| read4(update.nlri, &mut batch.announced4));
+        fields.map_err(|fault| self.unreadable(&fault, fault.to_notification()))?;
         // The hot path: this very block is known already.
         if n.four_octet_as && !batch.announced4.is_empty() {
             let known = self.rib.shared.attrs.lookup(update.path_attributes);
-            let fits = |id: &AttrId| !self.peer.external || !self.rib.shared.attrs.get(*id).has(fact::INTERNAL_ONLY);
+            // Our own routes have no NEXT_HOP: for a peer's that is a fault.
+            let fits = |id: &AttrId| {
+                let set = self.rib.shared.attrs.get(*id);
+                set.next_hop != NextHopId::SELF && !(self.peer.external && set.has(fact::INTERNAL_ONLY))
+            };
             if let Some(id) = known.filter(fits).filter(|_| !self.marks_only_to_customer()) {
                 self.judge_first_as(id, batch);
                 self.drop_inactive(batch);
@@ -133,6 +141,13 @@ impl Ingest<'_> {
             }
         }
         self.read_slowly(update, n, batch)
+    }
+
+    /// RFC 7606 §3 j, §5.3: prefixes that cannot be read reset the session.
+    #[cold]
+    fn unreadable(&mut self, fault: &NlriFault, notification: Notification) -> Notification {
+        self.peer.fault(fault.to_string(), "session reset");
+        notification
     }
 
     fn read_slowly(
@@ -154,11 +169,13 @@ impl Ingest<'_> {
             return Err(worst.to_notification());
         }
         if let Some(unreach) = parsed.unreach {
-            self.read_mp(unreach.family, unreach.withdrawn, batch, false)?;
+            self.read_mp(unreach.family, unreach.withdrawn, batch, false)
+                .map_err(|fault| self.unreadable(&fault, unreach.error_notification()))?;
         }
         let mp_next_hop = match parsed.reach {
             Some(reach) => {
-                self.read_mp(reach.family, reach.nlri, batch, true)?;
+                self.read_mp(reach.family, reach.nlri, batch, true)
+                    .map_err(|fault| self.unreadable(&fault, reach.error_notification()))?;
                 Some(reach.next_hop)
             }
             None => None,
@@ -186,7 +203,13 @@ impl Ingest<'_> {
         if mp.is_some() && attributes.next_hop.is_some() {
             if !batch.announced4.is_empty() && !batch.announced6.is_empty() {
                 let id = self.rib.shared.attrs.intern(attributes, None);
-                let mut part = Batch { announced4: std::mem::take(&mut batch.announced4), ..Batch::default() };
+                // With it go the withdrawals: they come before all announcements (RFC 4271 §4.3).
+                let mut part = Batch {
+                    announced4: std::mem::take(&mut batch.announced4),
+                    withdrawn4: std::mem::take(&mut batch.withdrawn4),
+                    withdrawn6: std::mem::take(&mut batch.withdrawn6),
+                    ..Batch::default()
+                };
                 self.judge_first_as(id, &mut part);
                 self.apply(&mut part, id);
             }
@@ -206,7 +229,7 @@ impl Ingest<'_> {
         nlri: &[u8],
         batch: &mut Batch,
         announce: bool,
-    ) -> Result<(), Notification> {
+    ) -> Result<(), NlriFault> {
         match (family.afi, family.safi, announce) {
             (Afi::Ipv4, Safi::Unicast, true) => {
                 batch.mp4 = true;
@@ -252,7 +275,8 @@ impl Ingest<'_> {
 
     /// RFC 9234 §5: whether routes from this peer are marked on their way in.
     fn marks_only_to_customer(&self) -> bool {
-        matches!(self.peer.config.role, Some(Role::Customer | Role::Peer | Role::RouteServerClient))
+        self.peer.external
+            && matches!(self.peer.config.role, Some(Role::Customer | Role::Peer | Role::RouteServerClient))
     }
 
     fn only_to_customer_in(&self, attributes: &mut Attributes, n: &Negotiated) {
@@ -264,7 +288,8 @@ impl Ingest<'_> {
     /// [`judge`], with the verdict on the last next hop remembered.
     fn judge(&mut self, id: AttrId) -> u8 {
         let attrs = &self.rib.shared.attrs;
-        let next_hop = attrs.get(id).next_hop;
+        // By address: an id may be another next hop's by now.
+        let next_hop = attrs.next_hops.address(attrs.get(id).next_hop);
         if let Some((hop, good)) = self.peer.judged
             && hop == next_hop
         {
@@ -278,6 +303,10 @@ impl Ingest<'_> {
     fn apply(&mut self, batch: &mut Batch, received: AttrId) {
         let stamp = (self.now.as_nanos() / 1_000_000_000) as u32;
         let peer = self.peer.id;
+        // Held while the message is worked on: a path that is withdrawn or replaced may be its only holder.
+        if received != AttrId::NONE {
+            self.rib.shared.attrs.retain(received);
+        }
         for prefix in &batch.withdrawn4 {
             let outcome = self.rib.v4.withdraw(*prefix, peer, &mut self.rib.shared);
             self.peer.count(0, outcome);
@@ -290,10 +319,8 @@ impl Ingest<'_> {
             return;
         }
         if batch.announced4.is_empty() && batch.announced6.is_empty() {
-            return self.rib.shared.attrs.release_unheld(received);
+            return self.rib.shared.attrs.release(received);
         }
-        // Held while the message is worked on, since a path that is replaced may be its only holder.
-        self.rib.shared.attrs.retain(received);
         let flags = self.judge(received);
         let mut import = Import { received, flags, memo: None };
         let epoch = self.rib.shared.peers.get(peer).epoch;
@@ -337,7 +364,7 @@ fn judge_attributes(peer: &PeerState, id: AttrId, attrs: &AttrTable) -> u8 {
 
 /// RFC 9234 §5: from a customer or route server client, or from a peer with another AS than its own.
 fn is_leak(peer: &PeerState, id: AttrId, attrs: &AttrTable) -> bool {
-    match peer.config.role {
+    match peer.config.role.filter(|_| peer.external) {
         Some(Role::Provider | Role::RouteServer) => true,
         Some(Role::Peer) => attrs.attributes(id).0.only_to_customer != Some(peer.config.asn),
         _ => false,
@@ -351,15 +378,15 @@ fn good_next_hop(peer: &PeerState, hop: IpAddr, addresses: &[LocalAddress]) -> b
     if hop == address {
         return true;
     }
-    if hop.is_unspecified() || addresses.iter().any(|a| a.address == hop) {
+    if hop.is_unspecified() || hop.is_multicast() || addresses.iter().any(|a| a.address == hop) {
         return false;
     }
     if !peer.external || peer.config.multihop.is_some() || is_link_local(hop) {
         return true;
     }
     let covers = |a: &LocalAddress, x: IpAddr| Prefix::new(a.address, a.length).is_some_and(|p| p.contains(x));
-    let interface = addresses.iter().find(|a| covers(a, address)).map(|a| a.interface);
-    addresses.iter().any(|a| Some(a.interface) == interface && covers(a, hop))
+    let shared = |a: &LocalAddress| addresses.iter().any(|b| b.interface == a.interface && covers(b, address));
+    addresses.iter().any(|a| covers(a, hop) && shared(a))
 }
 
 /// Import policy for routes with the same attributes: what the last rule made of them is remembered.

@@ -170,7 +170,8 @@ impl Rib {
 
     /// Stale paths of a neighbour are to go.
     fn request_sweep(&mut self, peer: PeerId, number: usize) {
-        self.shared.peers.get_mut(peer).sweep[number] = true;
+        let facts = self.shared.peers.get_mut(peer);
+        facts.sweep[number] = Some(facts.epoch[number]);
         if number == 0 { self.v4.request_walk() } else { self.v6.request_walk() }
     }
 
@@ -216,6 +217,10 @@ pub struct Bgp {
     rib: Rib,
     session_out: Outbox<session::Output>,
     started: bool,
+    /// Dynamic neighbours that may be without a connection.
+    maybe_gone: Vec<PeerId>,
+    /// Counts sessions, so that one in the place of another does not name its connections as that did.
+    sessions: u16,
 }
 
 impl Bgp {
@@ -235,6 +240,8 @@ impl Bgp {
             rib,
             session_out: Outbox::new(),
             started: false,
+            maybe_gone: Vec::new(),
+            sessions: 0,
             config,
         }
     }
@@ -246,10 +253,7 @@ impl Bgp {
                 return;
             }
             rib.report = on.then(Default::default);
-            if let Some(report) = &mut rib.report {
-                let all = (0..rib.table.places()).map(RouteIdx);
-                all.filter(|idx| rib.table.best(*idx).is_some()).for_each(|idx| report.insert(idx));
-            }
+            rib.report_all();
         }
         turn(&mut self.rib.v4, on);
         turn(&mut self.rib.v6, on);
@@ -313,7 +317,7 @@ impl Bgp {
             }
             self.pump(now, id, out);
         }
-        self.walk(now, out);
+        self.walk();
         self.finish(now, out);
     }
 
@@ -362,7 +366,8 @@ impl Bgp {
         if conn.is_incoming() {
             return self.incoming.get(&conn).copied();
         }
-        u16::try_from(conn.raw() >> 32).ok().map(PeerId)
+        // The upper half is what the session was given: see `add_neighbor`.
+        Some(PeerId((conn.raw() >> 32) as u16))
     }
 
     /// Gives a session an input and carries out what comes of it.
@@ -404,7 +409,10 @@ impl Bgp {
         let Some(maximum) = peer.state.config.maximum_prefixes else { return };
         let address = peer.state.address;
         for (family, state) in FAMILIES.iter().zip(&mut peer.state.families) {
-            let threshold = u64::from(maximum.limit) * u64::from(maximum.warning) / 100;
+            if state.received > u64::from(maximum.limit) {
+                peer.state.over_limit.get_or_insert(*family);
+            }
+            let threshold = (u64::from(maximum.limit) * u64::from(maximum.warning) / 100).max(1);
             if state.received >= threshold && !std::mem::replace(&mut state.warned, true) {
                 let message = format!(
                     "{} {family} prefixes, {} % of the maximum of {}",
@@ -446,6 +454,10 @@ impl Bgp {
             }
         }
         self.reschedule(id);
+        let dynamic = |p: &&Peer| p.state.range.is_some() && p.session.state() <= session::State::Active;
+        if self.peers.get(id.index()).and_then(Option::as_ref).as_ref().is_some_and(dynamic) {
+            self.maybe_gone.push(id);
+        }
     }
 
     /// A connection ends: what its session still had to say is kept until the driver asks for it.
@@ -474,16 +486,15 @@ impl Bgp {
     fn established(&mut self, id: PeerId, conn: ConnId) {
         let Some(Some(Peer { session, state })) = self.peers.get_mut(id.index()) else { return };
         let Some(negotiated) = session.negotiated() else { return };
-        state.begin(negotiated, conn);
-        let facts = self.rib.shared.peers.get_mut(id);
-        facts.router_id = negotiated.peer_router_id.to_bits();
+        state.begin(negotiated, self.rib.shared.peers.get_mut(id));
+        state.conn = Some(conn);
         // RFC 4724 §4.2: stale routes stay only where the peer says that it kept forwarding.
         let kept = |family: Family| {
             let restart = negotiated.graceful_restart.as_ref();
             restart.is_some_and(|r| r.families.iter().any(|(f, forwarding)| *f == family && *forwarding))
         };
         for (number, family) in state.families.iter_mut().enumerate() {
-            if family.stale_until.is_some() && !kept(FAMILIES[number]) {
+            if family.stale_until.is_some() && !(family.active && kept(FAMILIES[number])) {
                 family.stale_until = None;
                 self.rib.request_sweep(id, number);
             }
@@ -496,6 +507,7 @@ impl Bgp {
         self.rib.v6.egress.leave(id);
         let Some(Some(Peer { state, .. })) = self.peers.get_mut(id.index()) else { return };
         state.conn = None;
+        state.begun = false;
         state.armed = false;
         for (number, family) in state.families.iter_mut().enumerate() {
             let facts = self.rib.shared.peers.get_mut(id);
@@ -513,7 +525,7 @@ impl Bgp {
     }
 
     /// The next slice of the walks over the tables.
-    fn walk(&mut self, _now: Instant, out: &mut Outbox<Output>) {
+    fn walk(&mut self) {
         if !self.rib.walking() {
             return;
         }
@@ -529,12 +541,15 @@ impl Bgp {
         if round4 && round6 {
             shared.peers.clear_review();
             shared.attrs.next_hops.clear_changed();
-            self.drop_gone_peers(out);
+            self.drop_gone_peers();
         }
     }
 
     /// What every input ends with: next hops to track, routes to report, sockets to wake.
     fn finish(&mut self, _now: Instant, out: &mut Outbox<Output>) {
+        for id in std::mem::take(&mut self.maybe_gone) {
+            self.drop_if_gone(id);
+        }
         for (address, track) in self.rib.shared.attrs.next_hops.take_requests() {
             out.push(if track { Output::TrackNextHop(address) } else { Output::UntrackNextHop(address) });
         }
@@ -568,6 +583,14 @@ impl Bgp {
             let (prefix, route) = (self.rib.v6.table.prefix(*idx), self.best_route(&self.rib.v6, *idx));
             out.push(Output::Route { prefix, route });
         }
+    }
+
+    /// Destinations of which the routing table is still to hear.
+    fn reported(&self) -> Vec<Prefix> {
+        fn of<K: Key>(rib: &FamilyRib<K>) -> impl Iterator<Item = Prefix> + '_ {
+            rib.report.iter().flat_map(|r| r.iter()).map(|idx| rib.table.prefix(idx))
+        }
+        of(&self.rib.v4).chain(of(&self.rib.v6)).collect()
     }
 
     /// A destination's best route for the routing table.

@@ -1,7 +1,7 @@
 //! What the speaker knows of one neighbour beside its session.
 
 use crate::config::NeighborConfig;
-use crate::rib::next_hop::NextHopId;
+use crate::rib::PeerFacts;
 use crate::rib::table::PeerId;
 use crate::session::{Negotiated, Session};
 use std::collections::BTreeMap;
@@ -12,6 +12,9 @@ use trunkline_wire::bgp::Family;
 
 /// Families that have a table, in the order of their numbers.
 pub(super) const FAMILIES: [Family; 2] = [Family::IPV4_UNICAST, Family::IPV6_UNICAST];
+
+/// Kinds of faults of a neighbour that are counted one by one; all others together.
+const MAX_FAULT_KINDS: usize = 64;
 
 /// One neighbour.
 pub(super) struct Peer {
@@ -26,6 +29,8 @@ pub(super) struct PeerState {
     pub(super) config: Arc<NeighborConfig>,
     /// The listen range it came through.
     pub(super) range: Option<usize>,
+    /// A session has agreed on its families and not ended yet.
+    pub(super) begun: bool,
     /// The established connection.
     pub(super) conn: Option<ConnId>,
     pub(super) external: bool,
@@ -37,7 +42,7 @@ pub(super) struct PeerState {
     /// Faults in UPDATEs, by what and how they were treated.
     pub(super) faults: BTreeMap<(String, &'static str), u64>,
     /// The last next hop that was judged.
-    pub(super) judged: Option<(NextHopId, bool)>,
+    pub(super) judged: Option<(IpAddr, bool)>,
     /// It was removed from the configuration; its routes are being swept.
     pub(super) gone: bool,
     /// More prefixes than allowed came: end the session.
@@ -67,12 +72,21 @@ impl PeerState {
     }
 
     pub(super) fn fault(&mut self, what: impl Into<String>, treatment: &'static str) {
-        *self.faults.entry((what.into(), treatment)).or_default() += 1;
+        let mut key = (what.into(), treatment);
+        // The words may hold what the peer made up: it must not fill our memory.
+        if self.faults.len() >= MAX_FAULT_KINDS && !self.faults.contains_key(&key) {
+            key.0 = "another fault".into();
+        }
+        *self.faults.entry(key).or_default() += 1;
     }
 
-    /// A new session begins.
-    pub(super) fn begin(&mut self, negotiated: &Negotiated, conn: ConnId) {
-        self.conn = Some(conn);
+    /// A new session begins: with its first UPDATE, which may come in one read with the KEEPALIVE that establishes
+    /// it, or when the session says so.
+    pub(super) fn begin(&mut self, negotiated: &Negotiated, facts: &mut PeerFacts) {
+        if std::mem::replace(&mut self.begun, true) {
+            return;
+        }
+        facts.router_id = negotiated.peer_router_id.to_bits();
         self.judged = None;
         self.over_limit = None;
         for (family, state) in FAMILIES.iter().zip(&mut self.families) {

@@ -33,8 +33,11 @@ impl Bgp {
         if range.is_none() {
             self.set_listener_key(Prefix::host(config.address), config.password.clone(), out);
         }
+        // The upper half of its connections' ids: the place, and which session in it this is.
+        let number = u32::from(self.sessions & 0x7fff) << 16 | u32::from(id.0);
+        self.sessions = self.sessions.wrapping_add(1);
         let session =
-            Session::new(id.0.into(), self.local.clone(), config.clone(), range.is_some(), self.rng.fork());
+            Session::new(number, self.local.clone(), config.clone(), range.is_some(), self.rng.fork());
         let external = config.asn != self.config.asn;
         let facts = peer_facts(config.address, config.asn, self.config.asn, config.route_reflector_client);
         self.rib.shared.peers.set(id, facts);
@@ -43,6 +46,7 @@ impl Bgp {
             id,
             address: config.address,
             range,
+            begun: false,
             conn: None,
             external,
             families: [FamilyState::default(); 2],
@@ -96,21 +100,24 @@ impl Bgp {
     }
 
     /// Frees the places of neighbours that were removed, and of dynamic ones that are down; their routes are swept.
-    pub(super) fn drop_gone_peers(&mut self, _out: &mut Outbox<Output>) {
-        for index in 1..self.peers.len() {
-            let id = PeerId(index as u16);
-            let Some(Some(Peer { session, state })) = self.peers.get(index) else { continue };
-            let idle = state.range.is_some()
-                && session.state() <= State::Active
-                && !self.incoming.values().any(|owner| *owner == id);
-            let empty = state.families.iter().all(|f| f.received == 0 && f.stale_until.is_none());
-            if (state.gone || idle && !session.is_shutdown()) && empty {
-                let address = state.address;
-                if self.by_address.get(&address) == Some(&id) {
-                    self.by_address.remove(&address);
-                }
-                self.peers[index] = None;
+    pub(super) fn drop_gone_peers(&mut self) {
+        (1..self.peers.len()).for_each(|index| self.drop_if_gone(PeerId(index as u16)));
+    }
+
+    /// Frees the place of one neighbour, where nothing is left of it.
+    pub(super) fn drop_if_gone(&mut self, id: PeerId) {
+        let Some(Some(Peer { session, state })) = self.peers.get(id.index()) else { return };
+        let idle = state.range.is_some()
+            && session.state() <= State::Active
+            && !session.is_shutdown()
+            && !self.incoming.values().any(|owner| *owner == id);
+        let empty = state.families.iter().all(|f| f.received == 0 && f.stale_until.is_none());
+        if (state.gone || idle) && empty {
+            let address = state.address;
+            if self.by_address.get(&address) == Some(&id) {
+                self.by_address.remove(&address);
             }
+            self.peers[id.index()] = None;
         }
     }
 
@@ -128,6 +135,12 @@ impl Bgp {
             self.rib.shared.config = decision_config(&self.config);
             self.rib.request_review(PeerId::LOCAL);
             self.ids().into_iter().for_each(|id| self.rib.request_review(id));
+        }
+        let told = |c: &Config| (decision_config(c), c.distance_external, c.distance_internal);
+        if told(&old) != told(&self.config) && self.rib.v4.report.is_some() {
+            // All best routes are told anew: what shares the load, and the distance, may be others now.
+            self.rib.v4.report_all();
+            self.rib.v6.report_all();
         }
         self.reconfigure_networks(now, &old, &mut done);
         self.reconfigure_ranges(now, &old, &mut done, out);
@@ -147,8 +160,12 @@ impl Bgp {
         }
         let reported = self.rib.v4.report.is_some();
         if reported {
-            let all: Vec<_> = self.best_page(0, usize::MAX).0;
-            all.into_iter().for_each(|(prefix, _)| out.push(Output::Route { prefix, route: None }));
+            self.rib.v4.report_all();
+            self.rib.v6.report_all();
+            for prefix in self.reported() {
+                out.push(Output::Route { prefix, route: None });
+            }
+            (self.rib.v4.report, self.rib.v6.report) = (None, None);
         }
         self.finish(now, out);
         self.rib.shared.attrs.next_hops.tracked().for_each(|hop| out.push(Output::UntrackNextHop(hop)));

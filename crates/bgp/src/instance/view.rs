@@ -3,7 +3,7 @@
 use super::peer::{FAMILIES, Peer, PeerState};
 use super::{Bgp, Rib};
 use crate::egress::Egress;
-use crate::rib::decision::{eligible, ineligible_because, lost_by, metrics, multipath};
+use crate::rib::decision::{eligible, ineligible_because, lost_by, multipath};
 use crate::rib::family::FamilyRib;
 use crate::rib::table::{Key, Path, PeerId, RouteIdx};
 use trunkline_core::{Instant, Prefix};
@@ -284,6 +284,7 @@ impl Page<'_> {
             let (attributes, mp) = attrs.attributes(path.used);
             let mut view = self.view(prefix, path, rib.number, attributes, mp);
             view.best = best.is_some_and(|b| b.peer == path.peer);
+            view.local_pref = Some(attrs.get(path.used).local_pref());
             view.multipath = config.maximum_paths > 1 && sharing.len() > 1 && sharing.contains(&at);
             view.reason = match best {
                 _ if view.best => None,
@@ -321,7 +322,7 @@ impl Page<'_> {
             .into(),
             as_path: a.as_path.as_ref().map(|p| p.to_string()).unwrap_or_default(),
             med: a.med,
-            local_pref: a.local_pref.or(metrics(path, &shared.attrs).0),
+            local_pref: a.local_pref,
             atomic_aggregate: a.atomic_aggregate,
             aggregator: a.aggregator.map(|(asn, address)| format!("{asn} {address}")),
             communities: a.communities.iter().map(|c| text(c)).collect(),

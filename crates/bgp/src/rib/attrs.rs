@@ -25,10 +25,6 @@ impl AttrId {
 
 /// Facts about a set, as bits of [`AttrSet::facts`].
 pub(crate) mod fact {
-    /// LOCAL_PREF is there.
-    pub(crate) const LOCAL_PREF: u8 = 1;
-    /// MULTI_EXIT_DISC is there.
-    pub(crate) const MED: u8 = 1 << 1;
     /// An attribute that an external peer must not send (RFC 7606 §7.5, §7.9, §7.10).
     pub(crate) const INTERNAL_ONLY: u8 = 1 << 2;
     /// ORIGINATOR_ID is our own, or CLUSTER_LIST holds our cluster (RFC 4456 §8).
@@ -194,8 +190,6 @@ impl AttrTable {
         let own = &self.own;
         let mut facts = 0;
         let mut set = |condition: bool, bit: u8| facts |= if condition { bit } else { 0 };
-        set(a.local_pref.is_some(), fact::LOCAL_PREF);
-        set(a.med.is_some(), fact::MED);
         set(
             a.local_pref.is_some() || a.originator_id.is_some() || !a.cluster_list.is_empty(),
             fact::INTERNAL_ONLY,
@@ -249,14 +243,6 @@ impl AttrTable {
         let set = &mut self.sets[id.0 as usize];
         set.refs -= 1;
         if set.refs == 0 {
-            self.remove(id);
-        }
-    }
-
-    /// Removes a set that nobody came to hold.
-    #[inline]
-    pub(crate) fn release_unheld(&mut self, id: AttrId) {
-        if id != AttrId::NONE && self.sets[id.0 as usize].refs == 0 {
             self.remove(id);
         }
     }

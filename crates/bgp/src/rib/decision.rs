@@ -1,7 +1,7 @@
 //! The decision process of RFC 4271 §9.1.2, phase 2, with RFC 4456 §9 and RFC 5004's spirit left out: the outcome
 //! never depends on the order of arrival.
 
-use super::attrs::{AttrTable, fact};
+use super::attrs::AttrTable;
 use super::table::{Path, PeerId, flag};
 use super::{PeerFacts, Peers};
 use std::cmp::Ordering;
@@ -204,10 +204,4 @@ pub(crate) fn ineligible_because(path: &Path, attrs: &AttrTable) -> Option<Strin
     } else {
         None
     }
-}
-
-/// LOCAL_PREF and MULTI_EXIT_DISC of a path where it has them.
-pub(crate) fn metrics(path: &Path, attrs: &AttrTable) -> (Option<u32>, Option<u32>) {
-    let set = attrs.get(path.used);
-    (set.has(fact::LOCAL_PREF).then(|| set.local_pref()), set.has(fact::MED).then_some(set.med))
 }

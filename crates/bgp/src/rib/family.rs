@@ -25,10 +25,14 @@ pub(crate) struct FamilyRib<K> {
 }
 
 /// A walk goes round the table once since the last request, then everyone's wish is fulfilled.
-#[derive(Default)]
+#[derive(Default, Clone, Copy)]
 struct Walk {
     at: u32,
     left: u32,
+    /// Places of the table that the walk knows of.
+    places: u32,
+    /// Not round yet; also where there is nothing to look at.
+    under_way: bool,
 }
 
 /// What all families share.
@@ -48,6 +52,14 @@ impl<K: Key> FamilyRib<K> {
             report: None,
             wake: false,
             walk: Walk::default(),
+        }
+    }
+
+    /// All best routes are to be told to the routing table, where it wants to hear of them.
+    pub(crate) fn report_all(&mut self) {
+        let all = (0..self.table.places()).map(RouteIdx);
+        if let Some(report) = &mut self.report {
+            all.filter(|idx| self.table.best(*idx).is_some()).for_each(|idx| report.insert(idx));
         }
     }
 
@@ -92,11 +104,11 @@ impl<K: Key> FamilyRib<K> {
 
     /// Something about many paths changed: every destination is to be looked at again.
     pub(crate) fn request_walk(&mut self) {
-        self.walk.left = self.table.places();
+        self.walk = Walk { left: self.table.places(), places: self.table.places(), under_way: true, ..self.walk };
     }
 
     pub(crate) fn walking(&self) -> bool {
-        self.walk.left > 0
+        self.walk.under_way
     }
 
     /// Looks at the next slice: removes stale paths of neighbours that are swept, runs import policy again where
@@ -111,6 +123,9 @@ impl<K: Key> FamilyRib<K> {
         let peers: &Peers = peers;
         let number = self.number;
         let places = self.table.places();
+        // Places that came since stand between where the walk is and where it began.
+        self.walk.left += places - self.walk.places;
+        self.walk.places = places;
         for _ in 0..SLICE.min(self.walk.left) {
             self.walk.left -= 1;
             let idx = RouteIdx(if self.walk.at < places { self.walk.at } else { 0 });
@@ -119,7 +134,7 @@ impl<K: Key> FamilyRib<K> {
             for path in self.table.paths(idx) {
                 let facts = peers.get(path.peer);
                 let hop = attrs.get(path.used).next_hop;
-                concerned |= facts.review || facts.sweep[number] && facts.epoch[number] != path.epoch;
+                concerned |= facts.review || facts.sweeps(number, path);
                 concerned |= attrs.next_hops.changed(hop);
             }
             if !concerned {
@@ -129,12 +144,12 @@ impl<K: Key> FamilyRib<K> {
                 self.table.paths(idx).any(|p| attrs.next_hops.changed(attrs.get(p.used).next_hop));
             let look = |key: K, path: &Path, attrs: &mut AttrTable| {
                 let facts = peers.get(path.peer);
-                if facts.sweep[number] && facts.epoch[number] != path.epoch {
+                if facts.sweeps(number, path) {
                     return Keep::No;
                 }
-                match again(key, path, attrs) {
-                    Some((used, flags)) if facts.review => Keep::Changed(used, flags),
-                    _ => Keep::As,
+                match facts.review.then(|| again(key, path, attrs)).flatten() {
+                    Some((used, flags)) => Keep::Changed(used, flags),
+                    None => Keep::As,
                 }
             };
             let mut ctx = Context { attrs: &mut *attrs, peers, config };
@@ -150,14 +165,17 @@ impl<K: Key> FamilyRib<K> {
                 report.insert(idx);
             }
         }
-        self.walk.left == 0
+        self.reclaim();
+        self.walk.under_way = self.walk.left > 0;
+        !self.walk.under_way
     }
 
     /// Takes back the places of destinations that are gone.
     pub(crate) fn reclaim(&mut self) {
         if self.table.has_empty() {
-            let egress = &self.egress;
-            self.table.reclaim(4096, |idx| egress.unused(idx));
+            let (egress, report) = (&self.egress, &self.report);
+            let reported = |idx| report.as_ref().is_none_or(|r| !r.contains(idx));
+            self.table.reclaim(4096, |idx| reported(idx) && egress.unused(idx));
         }
     }
 }

@@ -26,8 +26,8 @@ pub(crate) struct PeerFacts {
     pub(crate) address: IpAddr,
     /// Counts how often its routes became old: paths of another epoch are stale.
     pub(crate) epoch: [u8; 2],
-    /// Stale paths of the family are to be removed.
-    pub(crate) sweep: [bool; 2],
+    /// Paths of the family older than this epoch are to be removed.
+    pub(crate) sweep: [Option<u8>; 2],
     /// Import policy, or something else that the flags of its paths depend on, changed.
     pub(crate) review: bool,
 }
@@ -62,7 +62,7 @@ impl Peers {
     /// The walk over a family's table has come round.
     pub(crate) fn clear_sweep(&mut self, family: usize) {
         for facts in &mut self.0 {
-            facts.sweep[family] = false;
+            facts.sweep[family] = None;
         }
     }
 
@@ -75,8 +75,15 @@ impl Peers {
 }
 
 impl PeerFacts {
+    /// Whether the sweep that is under way removes this path.
+    #[inline]
+    pub(crate) fn sweeps(&self, family: usize, path: &Path) -> bool {
+        let age = |epoch: u8| self.epoch[family].wrapping_sub(epoch);
+        self.sweep[family].is_some_and(|oldest| age(path.epoch) > age(oldest))
+    }
+
     pub(crate) fn new(address: IpAddr, external: bool) -> PeerFacts {
-        PeerFacts { external, client: false, router_id: 0, address, epoch: [0; 2], sweep: [false; 2], review: false }
+        PeerFacts { external, client: false, router_id: 0, address, epoch: [0; 2], sweep: [None; 2], review: false }
     }
 }
 

@@ -9,6 +9,7 @@
 //! | Connect | 18 | Idle unless the DelayOpenTimer runs | always Active, ConnectRetryTimer restarted | Idle refuses the peer's own connections; a peer that is not up yet is the usual case, not an error |
 //! | Active | 18 | restarts the ConnectRetryTimer, then Idle | stops it | no timer but IdleHoldTimer means anything in Idle |
 //! | OpenSent | 25 | answers with a NOTIFICATION | no answer | §6.4 forbids to answer one NOTIFICATION with another |
+//! | Connect, Active | 23 | "other event" | like 22, without damping | SendNOTIFICATIONwithoutOPEN is for this case too |
 //! | OpenSent, OpenConfirm, Established | 23 | damping | none | a collision is no oscillation of the peer |
 //! | OpenConfirm, Established | 19 | collision detection | FSM error | an OPEN on this same connection collides with nothing; one on another connection is that FSM's event, and reaches this one as 23 |
 //! | Established | 21 | "other event": NOTIFICATION 5 | sends its own error | §6.1 wants 1/x for a header error in any state |
@@ -183,10 +184,9 @@ fn idle(event: Event) -> (State, Actions) {
             State::Connect,
             &[InitializeResources, ZeroConnectRetryCounter, StartConnectRetryTimer, Connect],
         ),
-        E::ManualStartPassive | E::AutomaticStartPassive | E::AutomaticStartDampPassive => stay(
-            State::Active,
-            &[InitializeResources, ZeroConnectRetryCounter, StartConnectRetryTimer],
-        ),
+        E::ManualStartPassive | E::AutomaticStartPassive | E::AutomaticStartDampPassive => {
+            stay(State::Active, &[InitializeResources, ZeroConnectRetryCounter, StartConnectRetryTimer])
+        }
         // Event 13 ends the wait; the session answers it with Event 3, 5, 6 or 7. All others: no change.
         _ => stay(State::Idle, &[]),
     }
@@ -235,8 +235,12 @@ fn before_open(state: State, event: Event, a: &Attributes) -> (State, Actions) {
             let notify = a.notification_without_open.then_some(Notify::MessageError);
             to_idle(state, notify, Count::IncrementAndDamp, a)
         }
+        E::OpenCollisionDump => {
+            let notify = a.notification_without_open.then_some(Notify::Cease);
+            to_idle(state, notify, Count::Increment, a)
+        }
         E::NotifMsgVerErr if a.delay_open_timer_running => to_idle(state, None, Count::Keep, a),
-        // Events 8, 10, 11, 13, 19, 23, 24, 25 to 28.
+        // Events 8, 10, 11, 13, 19, 24, 25 to 28.
         _ => to_idle(state, None, Count::IncrementAndDamp, a),
     }
 }
@@ -245,14 +249,12 @@ fn before_open(state: State, event: Event, a: &Attributes) -> (State, Actions) {
 fn connect(event: Event, a: &Attributes) -> (State, Actions) {
     match event {
         E::ManualStop => to_idle(State::Connect, None, Count::Zero, a),
-        E::ConnectRetryTimerExpires => stay(
-            State::Connect,
-            &[DropConnection, StartConnectRetryTimer, StopDelayOpenTimer, Connect],
-        ),
-        E::TcpConnectionFails => stay(
-            State::Active,
-            &[StartConnectRetryTimer, StopDelayOpenTimer, DropConnection],
-        ),
+        E::ConnectRetryTimerExpires => {
+            stay(State::Connect, &[DropConnection, StartConnectRetryTimer, StopDelayOpenTimer, Connect])
+        }
+        E::TcpConnectionFails => {
+            stay(State::Active, &[StartConnectRetryTimer, StopDelayOpenTimer, DropConnection])
+        }
         _ => before_open(State::Connect, event, a),
     }
 }
@@ -281,7 +283,9 @@ fn open_sent(event: Event, a: &Attributes) -> (State, Actions) {
             stay(State::OpenSent, &[TrackSecondConnection])
         }
         E::TcpCrInvalid => stay(State::OpenSent, &[]),
-        E::TcpConnectionFails => stay(State::Active, &[DropConnection, StartConnectRetryTimer]),
+        E::TcpConnectionFails => {
+            stay(State::Active, &[ReleaseResources, DropConnection, StartConnectRetryTimer])
+        }
         E::BgpOpen => stay(
             State::OpenConfirm,
             &[StopDelayOpenTimer, StopConnectRetryTimer, SendKeepalive, StartKeepaliveTimer, StartHoldTimer],

@@ -6,7 +6,7 @@ use super::timers::Timers;
 use super::{Negotiated, State};
 use crate::config::NeighborConfig;
 use trunkline_core::{ConnId, Duration, Instant};
-use trunkline_wire::bgp::{Capability, MAX_EXTENDED_MESSAGE_LEN, MAX_MESSAGE_LEN, Open};
+use trunkline_wire::bgp::{MAX_MESSAGE_LEN, Open};
 
 /// A connection, from the order to open it to its end.
 #[derive(Debug)]
@@ -17,7 +17,7 @@ pub(crate) struct Conn {
     pub(crate) ends: Option<Ends>,
     /// When it came up.
     pub(crate) opened_at: Instant,
-    /// The start of a message of which more is to come; while a collision is undecided, all that came.
+    /// The start of a message of which more is to come.
     pub(crate) partial: Vec<u8>,
     /// Control messages for [`super::Session::poll_transmit`].
     pub(crate) tx: Vec<u8>,
@@ -28,15 +28,6 @@ impl Conn {
     pub(crate) fn new(id: ConnId) -> Conn {
         Conn { id, ends: None, opened_at: Instant::ZERO, partial: Vec::new(), tx: Vec::new() }
     }
-}
-
-/// A message whose effect waits until a collision is decided.
-#[derive(Debug)]
-pub(crate) enum Held {
-    /// The peer's KEEPALIVE in OpenConfirm: we would be Established.
-    Keepalive,
-    /// The peer's OPEN in OpenSent, checked and agreed.
-    Open,
 }
 
 /// What was agreed on a connection, with what the hot path needs of it.
@@ -73,8 +64,12 @@ pub(crate) struct Machine {
     pub(crate) theirs: Option<Open>,
     /// What follows from both.
     pub(crate) agreed: Option<Agreed>,
-    /// What waits for the end of a collision.
-    pub(crate) held: Option<Held>,
+    /// The longest message that may come.
+    pub(crate) max_message_len: usize,
+    /// The peer's KEEPALIVE came in OpenConfirm; it takes effect when a collision is decided.
+    pub(crate) held_keepalive: bool,
+    /// It came in while another connection was Established: it says nothing until the peer does.
+    pub(crate) tracked: bool,
     /// When it became Established.
     pub(crate) established_at: Option<Instant>,
 }
@@ -89,7 +84,9 @@ impl Machine {
             ours: None,
             theirs: None,
             agreed: None,
-            held: None,
+            max_message_len: MAX_MESSAGE_LEN,
+            held_keepalive: false,
+            tracked: false,
             established_at: None,
         }
     }
@@ -110,22 +107,12 @@ impl Machine {
         self.conn.as_ref().is_some_and(|c| c.ends.is_some())
     }
 
-    /// The longest message that may come: what we offered, the peer may use at once (RFC 8654 §4).
-    pub(crate) fn max_message_len(&self) -> usize {
-        let offered = |open: &Open| open.capabilities().any(|c| matches!(c, Capability::ExtendedMessage));
-        match &self.agreed {
-            Some(agreed) if agreed.negotiated.extended_message => MAX_EXTENDED_MESSAGE_LEN,
-            Some(_) if self.ours.as_ref().is_some_and(offered) => MAX_EXTENDED_MESSAGE_LEN,
-            _ => MAX_MESSAGE_LEN,
-        }
-    }
-
     /// What a transition depends on.
     pub(crate) fn attributes(&self, config: &NeighborConfig) -> Attributes {
         Attributes {
-            delay_open: config.delay_open > 0,
+            delay_open: config.delay_open > 0 || self.tracked,
             damp_peer_oscillations: config.damp_peer_oscillations,
-            notification_without_open: config.notification_without_open,
+            notification_without_open: config.notification_without_open || self.tracked,
             delay_open_timer_running: self.timers.delay_open.is_some(),
         }
     }

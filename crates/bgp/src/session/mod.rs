@@ -3,6 +3,7 @@
 //! It never sees a route: UPDATEs go to a [`Receiver`], and what to send as UPDATE comes from the egress.
 
 mod collision;
+mod connection;
 mod event;
 mod fsm;
 mod journal;

@@ -108,8 +108,7 @@ fn offers(local: &Local, config: &NeighborConfig) -> Vec<Capability> {
     offers.push(Capability::FourOctetAs(local.asn));
     offers.push(Capability::EnhancedRouteRefresh);
     if !local.host_name.is_empty() && local.host_name.len() <= MAX_HOST_NAME {
-        offers
-            .push(Capability::Fqdn { host_name: local.host_name.clone(), domain_name: String::new() });
+        offers.push(Capability::Fqdn { host_name: local.host_name.clone(), domain_name: String::new() });
     }
     offers
 }
@@ -205,10 +204,9 @@ fn check_role(local: &Local, config: &NeighborConfig, theirs: &Open) -> Result<(
         }
         None => Ok(()),
         Some(first) => match said.find(|other| *other != first) {
-            Some(other) => refuse(
-                ErrorCode::ROLE_MISMATCH,
-                format!("the peer says two roles, {first} and {other}"),
-            ),
+            Some(other) => {
+                refuse(ErrorCode::ROLE_MISMATCH, format!("the peer says two roles, {first} and {other}"))
+            }
             None if first == ours.counterpart() => Ok(()),
             None => refuse(
                 ErrorCode::ROLE_MISMATCH,
@@ -243,7 +241,12 @@ fn list(families: &[Family]) -> String {
 fn agree_families(config: &NeighborConfig, ours: &Open, theirs: &Open) -> Result<Vec<Family>, Refusal> {
     let (offered, theirs) = (families(ours), families(theirs));
     if offered.iter().any(|f| theirs.contains(f)) {
-        return Ok(config.families.iter().filter(|f| offered.contains(f) && theirs.contains(f)).copied().collect());
+        return Ok(config
+            .families
+            .iter()
+            .filter(|f| offered.contains(f) && theirs.contains(f))
+            .copied()
+            .collect());
     }
     let mut data = Vec::new();
     offered.iter().for_each(|f| Capability::Multiprotocol(*f).emit(&mut data));
@@ -308,7 +311,12 @@ fn graceful_restart(ours: &Open, theirs: &Open) -> Option<GracefulRestart> {
     let Some(Capability::GracefulRestart { notification: ours, .. }) = find(ours) else { return None };
     match find(theirs) {
         Some(Capability::GracefulRestart { restart_state, notification, restart_time, families }) => {
-            Some(GracefulRestart { restart_state, notification: ours && notification, restart_time, families })
+            Some(GracefulRestart {
+                restart_state,
+                notification: ours && notification,
+                restart_time,
+                families,
+            })
         }
         _ => None,
     }

@@ -1,29 +1,15 @@
 //! Octets from the peer: framing, and what each message means to the FSM.
 
 use super::event::Event;
-use super::collision::Verdict;
-use super::machine::{Agreed, Held, Machine};
+use super::machine::{Agreed, Machine};
 use super::negotiation::{Refusal, agree, parse_open};
 use super::peer::{Cause, Session, Which};
-use super::{Negotiated, Output, Receiver, State};
+use super::{Output, Receiver, State};
 use trunkline_core::{ConnId, Instant, Outbox};
 use trunkline_wire::bgp::{
-    Capability, ErrorCode, Frame, HEADER_LEN, MessageType, Notification, RouteRefresh, RouteRefreshSubtype, frame,
+    Capability, ErrorCode, Frame, HEADER_LEN, MAX_EXTENDED_MESSAGE_LEN, MAX_MESSAGE_LEN, MessageType,
+    Notification, Open, RouteRefresh, RouteRefreshSubtype, frame,
 };
-
-/// How many octets a connection may send while a collision keeps its OPEN waiting. The peer has nothing to say then but
-/// a KEEPALIVE.
-const MAX_HELD: usize = 4096;
-
-/// Whether a connection's octets can be looked at.
-enum Reading {
-    /// Messages of up to this many octets.
-    Open(usize),
-    /// A collision keeps them waiting.
-    Held,
-    /// The connection is no more.
-    Gone,
-}
 
 impl Session {
     /// Octets from the peer. Only the start of a message that is not complete yet is copied.
@@ -37,18 +23,12 @@ impl Session {
     ) {
         let Some(partial) = self.partial(conn) else { return };
         if partial.is_empty() {
-            let used = self.consume(now, conn, bytes, Some(receiver), out);
+            let used = self.consume(now, conn, bytes, receiver, out);
             return self.keep(conn, bytes.get(used..).unwrap_or_default());
         }
         let mut message = std::mem::take(partial);
-        if matches!(self.reading(conn), Reading::Held) || message.len() >= message_len(&message) {
-            // What a collision keeps or has kept waiting: rare, so the copy does not matter.
-            message.extend_from_slice(bytes);
-            let used = self.consume(now, conn, &message, Some(receiver), out);
-            return self.keep(conn, message.get(used..).unwrap_or_default());
-        }
         let rest = complete(&mut message, bytes);
-        let used = self.consume(now, conn, &message, Some(&mut *receiver), out);
+        let used = self.consume(now, conn, &message, receiver, out);
         if used == 0 {
             // Not complete yet; and `complete` has taken all there was.
             if let Some(partial) = self.partial(conn) {
@@ -60,7 +40,7 @@ impl Session {
         if let Some(partial) = self.partial(conn) {
             *partial = message;
         }
-        let used = self.consume(now, conn, rest, Some(receiver), out);
+        let used = self.consume(now, conn, rest, receiver, out);
         self.keep(conn, rest.get(used..).unwrap_or_default());
     }
 
@@ -70,75 +50,47 @@ impl Session {
     }
 
     fn keep(&mut self, conn: ConnId, rest: &[u8]) {
-        if rest.is_empty() {
-            return;
-        }
-        let held = matches!(self.reading(conn), Reading::Held);
-        if let Some(partial) = self.partial(conn) {
-            let room = if held { MAX_HELD.saturating_sub(partial.len()) } else { rest.len() };
-            partial.extend_from_slice(rest.get(..room).unwrap_or(rest));
+        if !rest.is_empty()
+            && let Some(partial) = self.partial(conn)
+        {
+            partial.extend_from_slice(rest);
         }
     }
 
+    /// The longest message that may come on a connection; none: it is no more.
     #[inline]
-    fn reading(&self, conn: ConnId) -> Reading {
-        let machine = match self.which(conn).and_then(|which| self.machine_ref(which)) {
-            Some(machine) => machine,
-            None => return Reading::Gone,
-        };
-        match machine.held {
-            Some(Held::Open) => Reading::Held,
-            _ => Reading::Open(machine.max_message_len()),
-        }
+    fn max_len(&self, conn: ConnId) -> Option<usize> {
+        self.which(conn).and_then(|which| self.machine_ref(which)).map(|m| m.max_message_len)
     }
 
-    /// Takes whole messages from the front of `stream`; returns how many octets it used. Without a receiver it stops
-    /// where one would be needed.
+    /// Takes whole messages from the front of `stream`; returns how many octets it used.
     fn consume(
         &mut self,
         now: Instant,
         conn: ConnId,
         stream: &[u8],
-        mut receiver: Option<&mut dyn Receiver>,
+        receiver: &mut dyn Receiver,
         out: &mut Outbox<Output>,
     ) -> usize {
         let mut used = 0;
-        loop {
-            let max_len = match self.reading(conn) {
-                Reading::Open(max_len) => max_len,
-                Reading::Held => return used,
-                Reading::Gone => return stream.len(),
-            };
-            if receiver.is_none() && self.established_conn() == Some(conn) {
-                return used;
-            }
-            match frame(stream.get(used..).unwrap_or_default(), max_len) {
+        while let Some(max_len) = self.max_len(conn) {
+            let rest = stream.get(used..).unwrap_or_default();
+            match frame(rest, max_len) {
                 Ok(Some(message)) => {
                     used += message.message.len();
-                    match receiver.as_deref_mut() {
-                        Some(receiver) => self.message(now, conn, message, receiver, out),
-                        None => self.message(now, conn, message, &mut Nobody, out),
-                    }
+                    self.message(now, conn, message, receiver, out);
                 }
                 Ok(None) => return used,
                 Err(notification) => {
-                    if let Some(which) = self.which(conn) {
-                        let text = header_error(&notification, stream.get(used..).unwrap_or_default());
-                        let cause = Cause::notification(notification, text);
-                        self.run(now, which, Event::BgpHeaderErr, cause, out);
-                    }
-                    return stream.len();
+                    let Some(which) = self.which(conn) else { break };
+                    let cause = Cause::notification(notification.clone(), header_error(&notification, rest));
+                    self.run(now, which, Event::BgpHeaderErr, cause, out);
+                    break;
                 }
             }
         }
-    }
-
-    /// What came while a collision was undecided.
-    pub(super) fn replay(&mut self, now: Instant, out: &mut Outbox<Output>) {
-        let Some(conn) = self.primary.conn.as_mut() else { return };
-        let (id, waiting) = (conn.id, std::mem::take(&mut conn.partial));
-        let used = self.consume(now, id, &waiting, None, out);
-        self.keep(id, waiting.get(used..).unwrap_or_default());
+        // The connection is no more.
+        stream.len()
     }
 
     #[inline]
@@ -154,7 +106,7 @@ impl Session {
         if self.in_established(now, conn, message, receiver, out) {
             return;
         }
-        let held = |m: &Machine| matches!(m.held, Some(Held::Keepalive));
+        let held = |m: &Machine| m.held_keepalive;
         if message.kind != MessageType::Notification
             && let Some(which) = self.which(conn).filter(|w| self.machine_ref(*w).is_some_and(held))
         {
@@ -182,7 +134,7 @@ impl Session {
         let Some(agreed) = primary.agreed.as_ref().filter(|_| primary.state == State::Established) else {
             return false;
         };
-        if !primary.conn.as_ref().is_some_and(|c| c.id == conn) {
+        if !primary.has(conn) {
             return false;
         }
         let result = match message.kind {
@@ -229,24 +181,25 @@ impl Session {
 
     fn open_received(&mut self, now: Instant, which: Which, body: &[u8], out: &mut Outbox<Output>) {
         let Some(machine) = self.machine_ref(which) else { return };
-        let event = match machine.state {
-            State::OpenSent => Event::BgpOpen,
-            State::Connect | State::Active => Event::BgpOpenWithDelayOpenTimerRunning,
-            _ => {
-                let cause = Cause::text("the peer sends a second OPEN");
-                return self.run(now, which, Event::BgpOpen, cause, out);
-            }
-        };
         let conn = machine.conn_id();
+        if machine.state >= State::OpenConfirm {
+            let cause = Cause::text("the peer sends a second OPEN");
+            return self.run(now, which, Event::BgpOpen, cause, out);
+        }
         if let Err(Refusal { notification, text }) = self.negotiate(which, body) {
             let cause = Cause::notification(notification, text);
             return self.run(now, which, Event::BgpOpenMsgErr, cause, out);
         }
-        if self.collision(now, which, out) == Verdict::Proceed
-            && let Some(which) = conn.and_then(|conn| self.which(conn))
-        {
-            self.run(now, which, event, Cause::text("OPEN from the peer"), out);
+        if !self.collision(now, which, out) {
+            return;
         }
+        // The end of another connection may have changed place and state of this one.
+        let Some(which) = conn.and_then(|conn| self.which(conn)) else { return };
+        let event = match self.machine_ref(which).map(|m| m.state) {
+            Some(State::OpenSent) => Event::BgpOpen,
+            _ => Event::BgpOpenWithDelayOpenTimerRunning,
+        };
+        self.run(now, which, event, Cause::text("OPEN from the peer"), out);
     }
 
     fn negotiate(&mut self, which: Which, body: &[u8]) -> Result<(), Refusal> {
@@ -260,6 +213,10 @@ impl Session {
         let negotiated = agree(&self.local, &self.config, ours, &theirs, ends)?;
         self.last.agreed = Some(negotiated.clone());
         if let Some(machine) = self.machine(which) {
+            // What we offered, the peer may use at once (RFC 8654 §4).
+            let offered =
+                machine.ours.iter().flat_map(Open::capabilities).any(|c| *c == Capability::ExtendedMessage);
+            machine.max_message_len = if offered { MAX_EXTENDED_MESSAGE_LEN } else { MAX_MESSAGE_LEN };
             machine.theirs = Some(theirs);
             machine.agreed = Some(Agreed::new(negotiated));
         }
@@ -281,16 +238,9 @@ impl Session {
             true => Event::NotifMsgVerErr,
             false => Event::NotifMsg,
         };
-        // Neither is an oscillation of the peer.
         let harmless = received.is(ErrorCode::CONNECTION_COLLISION_RESOLUTION) && self.second.is_some();
-        let oscillations = self.oscillations;
-        if learned || harmless {
-            self.oscillations = 0;
-        }
-        self.run(now, which, event, Cause { received: Some(received), harmless, ..Cause::text(text) }, out);
-        if learned || harmless {
-            self.oscillations = oscillations;
-        }
+        let cause = Cause { received: Some(received), harmless, undamped: learned, ..Cause::text(text) };
+        self.run(now, which, event, cause, out);
     }
 }
 
@@ -368,16 +318,4 @@ fn complete<'a>(message: &mut Vec<u8>, mut bytes: &'a [u8]) -> &'a [u8] {
         bytes = tail;
     }
     bytes
-}
-
-/// Takes what an established session would give to its owner, where the owner is not at hand: never called, since
-/// [`Session::consume`] stops before.
-struct Nobody;
-
-impl Receiver for Nobody {
-    fn update(&mut self, _body: &[u8], _negotiated: &Negotiated) -> Result<(), Notification> {
-        Ok(())
-    }
-
-    fn route_refresh(&mut self, _message: RouteRefresh, _negotiated: &Negotiated) {}
 }

@@ -6,10 +6,10 @@ use trunkline_core::{Duration, Instant, Rng, earliest};
 
 /// The HoldTimer while the peer's OPEN is awaited (RFC 4271 §8.2.2 suggests 4 minutes).
 pub(crate) const LARGE_HOLD_TIME: Duration = Duration::from_secs(240);
-/// How long a collision may wait for the other side's decision; see [`super::collision`].
-pub(crate) const VERDICT_TIME: Duration = Duration::from_secs(3);
-/// The same where we are the side that decides.
-pub(crate) const GRACE_TIME: Duration = Duration::from_secs(1);
+/// How long a collision may wait for a sign of the peer's decision; see [`super::collision`].
+pub(crate) const VERDICT_TIME: Duration = Duration::from_secs(2);
+/// How long we say nothing on a connection that comes in while another one is Established.
+pub(crate) const TRACK_TIME: Duration = Duration::from_secs(5);
 /// A session that stood this long makes damping forget.
 pub(crate) const STABLE_TIME: Duration = Duration::from_secs(300);
 /// The longest damped wait in seconds (RFC 4271 §8.1.1 has 120 in its example).

@@ -4,7 +4,7 @@ use super::event::Event;
 use super::fsm::{self, Action, Notify};
 use super::machine::{Conn, Machine};
 use super::peer::{Cause, Session, Which};
-use super::timers::{LARGE_HOLD_TIME, STABLE_TIME, idle_hold};
+use super::timers::{LARGE_HOLD_TIME, STABLE_TIME, TRACK_TIME, idle_hold};
 use super::{Output, Restart, State};
 use crate::transport::TcpAction;
 use trunkline_core::{ConnId, Duration, Instant, Outbox};
@@ -56,13 +56,14 @@ impl Session {
             machine.state = next;
         }
         if next != before {
-            let failed = next == State::Idle && !matches!(event, Event::ManualStop | Event::OpenCollisionDump);
+            let failed =
+                next == State::Idle && !matches!(event, Event::ManualStop | Event::OpenCollisionDump);
             if (failed || event == Event::TcpConnectionFails) && !cause.harmless {
                 self.journal.error(now, &reason);
             }
             self.stats.flaps += u64::from(before == State::Established);
             match next {
-                State::Idle => self.went_idle(now, which, out),
+                State::Idle => self.went_idle(now, which, cause.undamped, out),
                 State::Active => self.keep_the_better(now, out),
                 State::Established => self.went_up(now, which, out),
                 _ => {}
@@ -88,7 +89,10 @@ impl Session {
             Action::IncrementConnectRetryCounter => {
                 self.connect_retry_counter = self.connect_retry_counter.saturating_add(1);
             }
-            Action::DampPeerOscillations => self.oscillations = self.oscillations.saturating_add(1),
+            Action::DampPeerOscillations => {
+                let counts = !(t.cause.undamped || t.cause.harmless);
+                self.oscillations = self.oscillations.saturating_add(u32::from(counts));
+            }
             Action::StartConnectRetryTimer => {
                 // A passive session never connects, so nothing is to be tried again.
                 let time = Duration::from_secs(self.config.connect_retry.max(1).into());
@@ -97,8 +101,11 @@ impl Session {
             }
             Action::StopConnectRetryTimer => self.timers(which, |timers| timers.connect_retry = None),
             Action::StartDelayOpenTimer => {
-                let at = now + Duration::from_secs(self.config.delay_open.into());
-                self.timers(which, |timers| timers.delay_open = Some(at));
+                let time = Duration::from_secs(self.config.delay_open.into());
+                if let Some(machine) = self.machine(which) {
+                    let time = if machine.tracked { time.max(TRACK_TIME) } else { time };
+                    machine.timers.delay_open = Some(now + time);
+                }
             }
             Action::StopDelayOpenTimer => self.timers(which, |timers| timers.delay_open = None),
             Action::StartHoldTimerLarge => {
@@ -190,7 +197,11 @@ impl Session {
             ErrorCode::ADMINISTRATIVE_RESET,
         ];
         let covered = machine.state == State::Established
-            && machine.agreed.as_ref().and_then(|a| a.negotiated.graceful_restart.as_ref()).is_some_and(|g| g.notification);
+            && machine
+                .agreed
+                .as_ref()
+                .and_then(|a| a.negotiated.graceful_restart.as_ref())
+                .is_some_and(|g| g.notification);
         Some(match covered && lasting.contains(&notification.error()) {
             true => Notification::hard_reset(&notification),
             false => notification,
@@ -220,7 +231,7 @@ impl Session {
     }
 
     /// An FSM went to Idle: the other one takes its place, or the neighbour waits and starts again.
-    fn went_idle(&mut self, now: Instant, which: Which, out: &mut Outbox<Output>) {
+    fn went_idle(&mut self, now: Instant, which: Which, undamped: bool, out: &mut Outbox<Output>) {
         if which == Which::Second {
             self.second = None;
             self.release(now, out);
@@ -233,7 +244,10 @@ impl Session {
         self.idle_hold = match (&self.stopped, self.restart) {
             (Some(_), _) | (None, Restart::Never) => None,
             (None, Restart::After(wait)) => Some(now + wait),
-            (None, Restart::Normal) => Some(now + idle_hold(&self.config, self.oscillations, &mut self.rng)),
+            (None, Restart::Normal) => {
+                let oscillations = if undamped { 0 } else { self.oscillations };
+                Some(now + idle_hold(&self.config, oscillations, &mut self.rng))
+            }
         };
     }
 
@@ -312,15 +326,24 @@ impl Session {
 }
 
 /// Why a transition comes, in words.
-fn reason(machine: &Machine, event: Event, cause: &Cause, sent: Option<&Notification>, send_hold: u16) -> String {
+fn reason(
+    machine: &Machine,
+    event: Event,
+    cause: &Cause,
+    sent: Option<&Notification>,
+    send_hold: u16,
+) -> String {
     match (event, sent) {
-        (Event::HoldTimerExpires, _) => match machine.agreed.as_ref().filter(|_| machine.state > State::OpenSent) {
-            Some(agreed) => format!(
-                "HoldTimer expired: nothing from the peer for {} s",
-                agreed.negotiated.hold_time
-            ),
-            None => format!("HoldTimer expired: no OPEN from the peer for {} s", LARGE_HOLD_TIME.as_secs()),
-        },
+        (Event::HoldTimerExpires, _) => {
+            match machine.agreed.as_ref().filter(|_| machine.state > State::OpenSent) {
+                Some(agreed) => {
+                    format!("HoldTimer expired: nothing from the peer for {} s", agreed.negotiated.hold_time)
+                }
+                None => {
+                    format!("HoldTimer expired: no OPEN from the peer for {} s", LARGE_HOLD_TIME.as_secs())
+                }
+            }
+        }
         (Event::SendHoldTimerExpires, _) => {
             format!("SendHoldTimer expired: the peer has read nothing for {send_hold} s")
         }

@@ -1,8 +1,8 @@
 //! What a session tells the operator.
 
+use super::State;
 use super::negotiation::describe_agreed;
 use super::peer::{Session, Stopped, Which};
-use super::State;
 use trunkline_core::{Duration, Instant};
 use trunkline_view::bgp::{ErrorRecord, MessageCount, NeighborSummary, NeighborView, TimerView};
 use trunkline_wire::bgp::Open;
@@ -129,4 +129,3 @@ impl Session {
         })
     }
 }
-

@@ -119,7 +119,8 @@ impl Connections {
     /// Ends the lingering connections whose time is over.
     pub(super) fn expire(&mut self, now: Instant) {
         while let Some(&(deadline, index, serial)) = self.lingering.front() {
-            let current = matches!(self.slots.get(index), Some(Slot::Lingering { serial: s, .. }) if *s == serial);
+            let current =
+                matches!(self.slots.get(index), Some(Slot::Lingering { serial: s, .. }) if *s == serial);
             if current && deadline > now {
                 break;
             }

@@ -29,7 +29,9 @@ fn log(node: &str, kind: &EventKind) {
             tracing::info!("{node}: BGP neighbor {neighbor}: {message}");
         }
         EventKind::BgpBest { prefix, neighbor, as_path, next_hop } => {
-            tracing::trace!("{node}: best route to {prefix}: from {neighbor:?} by {next_hop:?}, AS path {as_path}");
+            tracing::trace!(
+                "{node}: best route to {prefix}: from {neighbor:?} by {next_hop:?}, AS path {as_path}"
+            );
         }
         EventKind::Interface { name, message } => tracing::info!("{node}: interface {name}: {message}"),
         EventKind::Reload { message } => tracing::info!("{node}: reload: {message}"),

@@ -22,7 +22,9 @@ const READS_PER_TURN: usize = 2;
 impl EventLoop {
     pub(super) fn tcp_action(&mut self, action: TcpAction) {
         match action {
-            TcpAction::Connect { conn, remote, local, options } => self.connect(conn, remote, local, &options),
+            TcpAction::Connect { conn, remote, local, options } => {
+                self.connect(conn, remote, local, &options)
+            }
             TcpAction::Configure { conn, options } => self.configure(conn, &options),
             TcpAction::Transmit(conn) => {
                 if let Some(index) = self.connections.index(conn) {
@@ -60,7 +62,9 @@ impl EventLoop {
     }
 
     fn configure(&mut self, id: ConnId, options: &TcpOptions) {
-        let Some(conn) = self.connections.index(id).and_then(|index| self.connections.get(index)) else { return };
+        let Some(conn) = self.connections.index(id).and_then(|index| self.connections.get(index)) else {
+            return;
+        };
         if let Err(error) = conn.configure(options) {
             tracing::error!("cannot set TTL options on a connection: {error}");
         }

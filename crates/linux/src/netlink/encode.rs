@@ -60,7 +60,15 @@ pub(crate) fn remove(buf: &mut Vec<u8>, sequence: u32, prefix: Prefix, place: Pl
 }
 
 /// `nlmsghdr` and `rtmsg`; returns where they begin.
-fn begin(buf: &mut Vec<u8>, kind: u16, flags: u16, sequence: u32, prefix: Prefix, scope: u8, rtn: u8) -> usize {
+fn begin(
+    buf: &mut Vec<u8>,
+    kind: u16,
+    flags: u16,
+    sequence: u32,
+    prefix: Prefix,
+    scope: u8,
+    rtn: u8,
+) -> usize {
     let start = buf.len();
     buf.extend_from_slice(&[0; 4]);
     buf.extend_from_slice(&kind.to_ne_bytes());

@@ -1,11 +1,11 @@
 //! Interfaces and their addresses, kept from netlink messages.
 
 use super::socket::{Dump, Message, dump, kind};
+use netlink_packet_core::ParseableParametrized;
+use netlink_packet_route::AddressFamily;
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::address::{AddressAttribute, AddressFlags, AddressMessage};
 use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkMessage};
-use netlink_packet_route::AddressFamily;
-use netlink_packet_core::ParseableParametrized;
 use std::collections::BTreeMap;
 use std::io;
 use std::net::IpAddr;
@@ -64,10 +64,8 @@ impl Links {
 
     /// Takes in a link or address message; others change nothing.
     pub(crate) fn apply(&mut self, message: Message<'_>) -> Changed {
-        let is_ours = matches!(
-            message.kind,
-            kind::NEW_LINK | kind::DEL_LINK | kind::NEW_ADDRESS | kind::DEL_ADDRESS
-        );
+        let is_ours =
+            matches!(message.kind, kind::NEW_LINK | kind::DEL_LINK | kind::NEW_ADDRESS | kind::DEL_ADDRESS);
         if !is_ours {
             return Changed::default();
         }

@@ -72,7 +72,12 @@ impl Monitor {
     }
 
     /// Our routes are in another table from now on, and are changed by another socket.
-    pub(crate) fn set_fib(&mut self, our_table: u32, fib_port: u32, events: &mut Vec<KernelEvent>) -> io::Result<()> {
+    pub(crate) fn set_fib(
+        &mut self,
+        our_table: u32,
+        fib_port: u32,
+        events: &mut Vec<KernelEvent>,
+    ) -> io::Result<()> {
         self.fib_port = fib_port;
         SockRef::from(&self.socket).attach_filter(&echo_filter(fib_port))?;
         let mut newer = Others::new(our_table);
@@ -195,12 +200,12 @@ fn echo_filter(fib_port: u32) -> [SockFilter; 9] {
     // BPF loads in network order what netlink writes in the machine's.
     let half = |n: u16| u32::from(n.to_be());
     [
-        SockFilter::new(LOAD_HALF, 0, 0, 4),                              // nlmsg_type
+        SockFilter::new(LOAD_HALF, 0, 0, 4), // nlmsg_type
         SockFilter::new(JUMP_EQUAL, 1, 0, half(kind::NEW_ROUTE)),
         SockFilter::new(JUMP_EQUAL, 0, 5, half(kind::DEL_ROUTE)),
-        SockFilter::new(LOAD_BYTE, 0, 0, 21),                             // rtm_protocol
+        SockFilter::new(LOAD_BYTE, 0, 0, 21), // rtm_protocol
         SockFilter::new(JUMP_EQUAL, 0, 3, u32::from(OUR_PROTOCOL)),
-        SockFilter::new(LOAD_WORD, 0, 0, 12),                             // nlmsg_pid
+        SockFilter::new(LOAD_WORD, 0, 0, 12), // nlmsg_pid
         SockFilter::new(JUMP_EQUAL, 0, 1, fib_port.to_be()),
         SockFilter::new(RETURN, 0, 0, 0),
         SockFilter::new(RETURN, 0, 0, u32::MAX),

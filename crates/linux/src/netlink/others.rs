@@ -156,7 +156,9 @@ impl Others {
     fn insert(&mut self, route: OtherRoute, flags: u16) {
         if self.count >= MAX_ROUTES {
             if !std::mem::replace(&mut self.full_told, true) {
-                tracing::error!("the kernel holds more than {MAX_ROUTES} routes of other programs: more are ignored");
+                tracing::error!(
+                    "the kernel holds more than {MAX_ROUTES} routes of other programs: more are ignored"
+                );
             }
             return;
         }

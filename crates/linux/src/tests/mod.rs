@@ -49,10 +49,9 @@ pub(super) fn ip(arguments: &str) -> String {
 
 /// Two interfaces that are up, with addresses; their indexes.
 pub(super) fn two_interfaces() -> (u32, u32) {
-    for (name, v4, v6) in [
-        ("tl-lx-a", "10.0.1.1/24", "2001:db8:1::1/64"),
-        ("tl-lx-b", "10.0.2.1/24", "2001:db8:2::1/64"),
-    ] {
+    for (name, v4, v6) in
+        [("tl-lx-a", "10.0.1.1/24", "2001:db8:1::1/64"), ("tl-lx-b", "10.0.2.1/24", "2001:db8:2::1/64")]
+    {
         // Not every kernel has dummy interfaces.
         ip(&format!("link add {name} type veth peer name {name}-far"));
         ip(&format!("link set {name}-far up"));

@@ -57,12 +57,14 @@ fn interfaces_and_addresses_are_followed() {
             })
         });
         ip("link set tl-lx-w up");
-        let events = wait_for(&mut monitor, "up", |e| interface(e).is_some_and(|i| i.name == "tl-lx-v" && i.up));
+        let events =
+            wait_for(&mut monitor, "up", |e| interface(e).is_some_and(|i| i.name == "tl-lx-v" && i.up));
         let last = events.iter().rev().filter_map(interface).find(|i| i.name == "tl-lx-v").unwrap();
         assert!(last.addresses.iter().any(|a| a.address.to_string() == "10.9.9.1" && a.length == 24));
         ip("addr del 10.9.9.1/24 dev tl-lx-v");
         wait_for(&mut monitor, "address gone", |e| {
-            interface(e).is_some_and(|i| i.name == "tl-lx-v" && !i.addresses.iter().any(|a| a.address.is_ipv4()))
+            interface(e)
+                .is_some_and(|i| i.name == "tl-lx-v" && !i.addresses.iter().any(|a| a.address.is_ipv4()))
         });
         let gone = index("tl-lx-v");
         ip("link del tl-lx-v");
@@ -81,7 +83,9 @@ fn an_ipv6_address_counts_when_it_is_known_to_be_unique() {
         let mut monitor = Monitor::open(254, 0, BUFFER).unwrap();
         let has = |i: &Interface| i.addresses.iter().any(|a| a.address.to_string() == "2001:db8:1::1");
         let at_start = monitor.links.all();
-        assert!(!at_start.iter().any(|c| matches!(c, InterfaceChange::Set { interface, .. } if has(interface))));
+        assert!(
+            !at_start.iter().any(|c| matches!(c, InterfaceChange::Set { interface, .. } if has(interface)))
+        );
         wait_for(&mut monitor, "duplicate address detection done", |e| interface(e).is_some_and(has));
     });
 }
@@ -96,7 +100,8 @@ fn a_bridge_port_that_leaves_is_still_an_interface() {
         let mut monitor = Monitor::open(254, 0, BUFFER).unwrap();
         ip("link set tl-lx-a nomaster");
         ip("link set tl-lx-a up");
-        let events = wait_for(&mut monitor, "up", |e| interface(e).is_some_and(|i| i.name == "tl-lx-a" && i.up));
+        let events =
+            wait_for(&mut monitor, "up", |e| interface(e).is_some_and(|i| i.name == "tl-lx-a" && i.up));
         let gone = |e: &KernelEvent| matches!(e, KernelEvent::Interface(InterfaceChange::Gone { .. }));
         assert!(!events.iter().any(gone), "{events:?}");
     });
@@ -191,6 +196,10 @@ fn after_an_overflow_all_is_read_again() {
         let has_all = |i: &Interface| i.addresses.iter().filter(|a| a.address.is_ipv4()).count() == 101;
         assert!(events.iter().filter_map(interface).any(has_all));
         assert!(events.contains(&route("192.0.2.0/24", None)));
-        assert!(events.iter().any(|e| matches!(e, KernelEvent::Route(p, Some(_)) if p.to_string() == "198.51.100.0/24")));
+        assert!(
+            events
+                .iter()
+                .any(|e| matches!(e, KernelEvent::Route(p, Some(_)) if p.to_string() == "198.51.100.0/24"))
+        );
     });
 }

@@ -47,7 +47,10 @@ fn shown(prefix: &str) -> String {
 }
 
 fn count(family: &str) -> usize {
-    ip(&format!("{family} route show proto 217")).lines().filter(|line| !line.starts_with(char::is_whitespace)).count()
+    ip(&format!("{family} route show proto 217"))
+        .lines()
+        .filter(|line| !line.starts_with(char::is_whitespace))
+        .count()
 }
 
 #[test]
@@ -56,7 +59,8 @@ fn ten_thousand_routes_of_each_family_come_and_go() {
         let (a, b) = two_interfaces();
         ip("route add 203.0.113.0/24 via 10.0.1.9 proto static");
         let v4 = |i: u32| Prefix::V4(Ipv4Prefix::from_bits((20 << 24) + (i << 8), 24));
-        let v6 = |i: u32| Prefix::V6(Ipv6Prefix::from_bits((0x2001_0db9_u128 << 96) + (u128::from(i) << 64), 64));
+        let v6 =
+            |i: u32| Prefix::V6(Ipv6Prefix::from_bits((0x2001_0db9_u128 << 96) + (u128::from(i) << 64), 64));
         let mut fib = Fib::open(PLACE).unwrap();
         let all = |gateway4: &str, gateway6: &str, interface: u32| {
             let (hop4, hop6) = (hop(gateway4, interface), hop(gateway6, interface));
@@ -125,7 +129,11 @@ fn the_kernel_refuses_in_words_and_goes_on() {
         );
         let prefixes: Vec<_> = refused.iter().map(|(prefix, _)| prefix.to_string()).collect();
         assert_eq!(prefixes, ["192.0.2.0/24", "192.88.99.0/24"]);
-        assert!(refused[0].1.starts_with("the next hop is not on a link of ours (kernel: "), "{}", refused[0].1);
+        assert!(
+            refused[0].1.starts_with("the next hop is not on a link of ours (kernel: "),
+            "{}",
+            refused[0].1
+        );
         assert_ne!(shown("198.51.100.0/24"), "");
     });
 }
@@ -205,7 +213,9 @@ fn a_change_of_table_moves_nothing_else() {
         fib.move_to(Place { table: 1000, metric: 7 }, &mut refused).unwrap();
         assert_eq!(shown("192.0.2.0/24"), "");
         refused.extend(apply(&mut fib, [replace("192.0.2.0/24", &[hop("10.0.1.2", a)])]));
-        assert!(ip("route show table 1000").contains("192.0.2.0/24 via 10.0.1.2 dev tl-lx-a proto 217 metric 7"));
+        assert!(
+            ip("route show table 1000").contains("192.0.2.0/24 via 10.0.1.2 dev tl-lx-a proto 217 metric 7")
+        );
         assert_eq!(refused, []);
     });
 }

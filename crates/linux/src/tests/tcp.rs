@@ -151,7 +151,11 @@ fn a_peer_that_does_not_read_costs_one_chunk_of_memory() {
         last = conn.flush(&mut scratch, &mut pull);
     }
     assert_eq!(last, Flushed { written: Some(true), again: false, broken: false });
-    assert_eq!(conn.flush(&mut scratch, &mut pull), Flushed::default(), "nothing is pulled while octets wait");
+    assert_eq!(
+        conn.flush(&mut scratch, &mut pull),
+        Flushed::default(),
+        "nothing is pulled while octets wait"
+    );
     let (pulls, sent) = (pulls, next as usize * 4);
     assert!(pulls > 1);
 
@@ -232,7 +236,8 @@ fn listeners_change_by_difference_or_not_at_all() {
     let port = taken.local_addr().unwrap().port();
     let at = |host: &str| SocketAddr::new(host.parse().unwrap(), port);
     let mut listeners = Listeners::open(&[at("127.0.0.3")], 16, poll.registry()).unwrap();
-    let (address, error) = listeners.change(&[at("127.0.0.4"), at("127.0.0.2")], poll.registry()).unwrap_err();
+    let (address, error) =
+        listeners.change(&[at("127.0.0.4"), at("127.0.0.2")], poll.registry()).unwrap_err();
     assert_eq!((address, error.kind()), (at("127.0.0.2"), std::io::ErrorKind::AddrInUse));
     assert_eq!(listeners.addresses(), [at("127.0.0.3")], "as before");
     TcpStream::connect(at("127.0.0.3")).unwrap();

@@ -78,7 +78,8 @@ impl World {
             Op::AutomaticStop(n) => Some(Input::AutomaticStop {
                 notification: ErrorCode::ADMINISTRATIVE_RESET.into(),
                 reason: String::new(),
-                restart: [Restart::Normal, Restart::After(Duration::from_secs(9)), Restart::Never][usize::from(n)],
+                restart: [Restart::Normal, Restart::After(Duration::from_secs(9)), Restart::Never]
+                    [usize::from(n)],
             }),
             Op::Connected(newest) => {
                 let conn = if newest { self.pending.last() } else { self.pending.first() }.copied();
@@ -189,9 +190,14 @@ impl World {
         assert_eq!(self.up, self.session.negotiated().is_some());
         assert!(self.open.iter().all(|c| self.session.owns(*c)), "what is open is owned");
         assert!(self.open.len() <= 2);
-        assert!(self.session.primary.state == State::Established || !self.up, "the established FSM is the first");
+        assert!(
+            self.session.primary.state == State::Established || !self.up,
+            "the established FSM is the first"
+        );
         if let Some(second) = &self.session.second {
-            assert!(second.is_up() && self.session.primary.conn.is_some() && second.state != State::Established);
+            assert!(
+                second.is_up() && self.session.primary.conn.is_some() && second.state != State::Established
+            );
         }
         let idle = self.session.state() == State::Idle;
         assert!(!idle || self.open.is_empty(), "Idle has no connections");
@@ -211,12 +217,15 @@ fn an_open(kind: u8) -> Vec<u8> {
             _ => {}
         }
         if kind & 8 != 0 {
-            super::rig::with(o, Capability::GracefulRestart {
-                restart_state: kind & 16 != 0,
-                notification: kind & 32 != 0,
-                restart_time: 100,
-                families: vec![(Family::IPV4_UNICAST, true)],
-            });
+            super::rig::with(
+                o,
+                Capability::GracefulRestart {
+                    restart_state: kind & 16 != 0,
+                    notification: kind & 32 != 0,
+                    restart_time: 100,
+                    families: vec![(Family::IPV4_UNICAST, true)],
+                },
+            );
         }
     });
     let mut bytes = Vec::new();

@@ -88,13 +88,11 @@ fn a_demand_is_no_refusal() {
 fn the_operator_makes_it_forget() {
     let restarts = [
         vec![Input::ManualStop { message: None }, Input::ManualStart],
-        vec![
-            Input::AutomaticStop {
-                notification: ErrorCode::ADMINISTRATIVE_RESET.into(),
-                reason: "cleared".to_owned(),
-                restart: Restart::Normal,
-            },
-        ],
+        vec![Input::AutomaticStop {
+            notification: ErrorCode::ADMINISTRATIVE_RESET.into(),
+            reason: "cleared".to_owned(),
+            restart: Restart::Normal,
+        }],
     ];
     for inputs in restarts {
         let mut rig = start();

@@ -2,7 +2,11 @@
 
 mod arbitrary;
 mod behaviour;
+mod collision;
 mod fallback;
+mod letter;
 mod matrix;
+mod opening;
 mod pair;
 mod rig;
+mod timing;

@@ -1,5 +1,6 @@
 //! Two sessions face to face over a network in virtual time.
 
+use super::letter::Letter;
 use super::rig::{Sink, local};
 use crate::config::NeighborConfig;
 use crate::session::{Input, Output, Session, State};
@@ -14,6 +15,8 @@ use trunkline_wire::bgp::{Family, emit_end_of_rib};
 #[derive(Debug)]
 enum Arrival {
     Start,
+    /// TCP itself answers; the speaker accepts the connection a while later.
+    Syn(usize),
     Incoming(usize),
     Connected(usize),
     Bytes(usize, Vec<u8>),
@@ -30,10 +33,81 @@ struct Link {
     up: bool,
 }
 
+/// Who sits on a side.
+enum Speaker {
+    Ours(Box<Session>),
+    Letter(Letter),
+}
+
+impl Speaker {
+    fn ours(&self) -> &Session {
+        match self {
+            Speaker::Ours(session) => session,
+            Speaker::Letter(_) => panic!("the other kind"),
+        }
+    }
+
+    fn handle(&mut self, now: Instant, input: Input, out: &mut Outbox<Output>) {
+        match self {
+            Speaker::Ours(session) => session.handle(now, input, out),
+            Speaker::Letter(letter) => letter.handle(now, input, out),
+        }
+    }
+
+    fn receive(
+        &mut self,
+        now: Instant,
+        conn: ConnId,
+        bytes: &[u8],
+        sink: &mut Sink,
+        out: &mut Outbox<Output>,
+    ) {
+        match self {
+            Speaker::Ours(session) => session.receive(now, conn, bytes, sink, out),
+            Speaker::Letter(letter) => letter.receive(now, conn, bytes, out),
+        }
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        match self {
+            Speaker::Ours(session) => session.poll_timeout(),
+            Speaker::Letter(letter) => letter.retry,
+        }
+    }
+
+    fn handle_timeout(&mut self, now: Instant, out: &mut Outbox<Output>) {
+        match self {
+            Speaker::Ours(session) => session.handle_timeout(now, out),
+            Speaker::Letter(letter) => letter.handle_timeout(now, out),
+        }
+    }
+
+    fn poll_transmit(&mut self, conn: ConnId, buf: &mut Vec<u8>) {
+        match self {
+            Speaker::Ours(session) => session.poll_transmit(conn, buf),
+            Speaker::Letter(letter) => letter.poll_transmit(conn, buf),
+        }
+    }
+
+    fn established_conn(&self) -> Option<ConnId> {
+        match self {
+            Speaker::Ours(session) => session.established_conn(),
+            Speaker::Letter(letter) => letter.established_conn(),
+        }
+    }
+
+    fn flaps(&self) -> u64 {
+        match self {
+            Speaker::Ours(session) => session.stats().flaps,
+            Speaker::Letter(letter) => letter.flaps,
+        }
+    }
+}
+
 struct Pair {
     now: Instant,
     rng: Rng,
-    sessions: [Session; 2],
+    sessions: [Speaker; 2],
     links: Vec<Link>,
     queue: BTreeMap<(Instant, u64), (usize, Arrival)>,
     sequence: u64,
@@ -54,7 +128,9 @@ impl Pair {
             let ours = Asn(65000 + side as u32);
             let mut config = NeighborConfig::new(address(1 - side), Asn(65001 - side as u32), ours);
             configure(side, &mut config);
-            Session::new(side as u32, local(ours.0, ids[side]), Arc::new(config), false, rng.fork())
+            let session =
+                Session::new(side as u32, local(ours.0, ids[side]), Arc::new(config), false, rng.fork());
+            Speaker::Ours(Box::new(session))
         });
         Pair {
             now: Instant::ZERO,
@@ -129,15 +205,19 @@ impl Pair {
         let (local, remote) = self.ends(side);
         match arrival {
             Arrival::Start => self.sessions[side].handle(now, Input::AutomaticStart, out),
-            Arrival::Incoming(link) => {
-                if self.links[link].ids[1 - side].is_none() {
-                    return;
+            Arrival::Syn(link) if self.links[link].ids[1 - side].is_some() => {
+                self.links[link].up = true;
+                self.send(link, 1 - side, Arrival::Connected(link));
+                match self.rng.below(2) {
+                    0 => self.arrive(side, Arrival::Incoming(link), out),
+                    _ => self.send(link, side, Arrival::Incoming(link)),
                 }
+            }
+            Arrival::Syn(_) => {}
+            Arrival::Incoming(link) => {
                 let conn = ConnId::incoming(link as u64);
                 self.links[link].ids[side] = Some(conn);
-                self.links[link].up = true;
                 self.sessions[side].handle(now, Input::Incoming { conn, local, remote }, out);
-                self.send(link, 1 - side, Arrival::Connected(link));
                 if self.loses() {
                     let at = now + self.some_delay() + self.some_delay();
                     self.push(at, side, Arrival::Cut(link));
@@ -175,7 +255,7 @@ impl Pair {
                     let link = self.links.len() - 1;
                     match self.loses() {
                         true => self.send(link, side, Arrival::Closed(link, TcpError::TimedOut)),
-                        false => self.send(link, 1 - side, Arrival::Incoming(link)),
+                        false => self.send(link, 1 - side, Arrival::Syn(link)),
                     }
                 }
                 Output::Tcp(TcpAction::Transmit(conn)) => self.transmit(side, conn),
@@ -192,7 +272,9 @@ impl Pair {
                     emit_end_of_rib(Family::IPV4_UNICAST, &mut update);
                     self.transmit(side, conn);
                     self.write(side, conn, &update);
-                    self.sessions[side].note_sent(self.now, 1, 0);
+                    if let Speaker::Ours(session) = &mut self.sessions[side] {
+                        session.note_sent(self.now, 1, 0);
+                    }
                 }
                 _ => {}
             }
@@ -218,7 +300,7 @@ impl Pair {
     fn check(&self, seed: u64) {
         let conns = [0, 1].map(|side| {
             let conn = self.sessions[side].established_conn();
-            conn.unwrap_or_else(|| panic!("seed {seed}: side {side} is {}", self.sessions[side].state()))
+            conn.unwrap_or_else(|| panic!("seed {seed}: side {side} is down"))
         });
         let links = [0, 1].map(|side| self.link(side, conns[side]));
         assert_eq!(links[0], links[1], "seed {seed}: not the same connection");
@@ -226,8 +308,13 @@ impl Pair {
         assert_eq!(open, 1, "seed {seed}: connections left open");
     }
 
+    fn is_settled(&self) -> bool {
+        let open = self.links.iter().filter(|l| l.ids != [None; 2]).count();
+        open == 1 && self.sessions.iter().all(|s| s.established_conn().is_some())
+    }
+
     fn flaps(&self) -> u64 {
-        self.sessions.iter().map(|s| s.stats().flaps).sum()
+        self.sessions.iter().map(Speaker::flaps).sum()
     }
 }
 
@@ -249,7 +336,7 @@ fn both_connect_at_once() {
         pair.check(seed);
         assert_eq!(pair.flaps(), 0, "seed {seed}: the session flapped");
         collisions += u64::from(pair.links.len() > 1 && pair.links[0].opener != pair.links[1].opener);
-        pair.run(Instant::from_secs(900));
+        pair.run(Instant::from_secs(300));
         pair.check(seed);
         assert_eq!(pair.flaps(), 0, "seed {seed}: the session did not stay");
     }
@@ -275,14 +362,45 @@ fn sessions_come_up_whatever_was_lost() {
         pair.rough = (Instant::from_secs(20), 2 + dice.below(6));
         pair.start(0, Duration::ZERO);
         pair.start(1, Duration::from_micros(dice.below(2 * pair.delay)));
+        // What is cut at the end of the rough time is cut two delays later.
+        pair.run(Instant::from_secs(30));
         // Eight failures in a row cost 255 s of damping.
-        pair.run(Instant::from_secs(600));
+        while pair.now < Instant::from_secs(600) && !pair.is_settled() {
+            pair.run(pair.now + Duration::from_secs(10));
+        }
         pair.check(seed);
         let flaps = pair.flaps();
-        pair.run(Instant::from_secs(1200));
+        pair.run(pair.now + Duration::from_secs(100));
         pair.check(seed);
         assert_eq!(pair.flaps(), flaps, "seed {seed}: the session did not stay");
     }
+}
+
+#[test]
+fn both_connect_at_once_and_the_peer_goes_by_the_letter() {
+    // RFC 4271 §6.8 as such has a race (see `collision`); ours makes up for it on either side of it. Where both
+    // connections come up at about the same time, one of them survives: nobody has to start again.
+    let mut flaps = 0;
+    for seed in 0..10_000 {
+        let mut dice = Rng::new(seed ^ 0xface);
+        let ids = [[1, 2], [2, 1], [1, 1]][dice.below(3) as usize];
+        let mut pair = Pair::new(seed, ids, |_, config| config.hold_time = 0);
+        pair.sessions[1] = Speaker::Letter(Letter::new(65001, ids[1]));
+        // Beyond a second nobody waits for the other's decision.
+        pair.delay = pair.delay.min(100_000);
+        pair.talks = [dice.below(2) == 0, dice.below(2) == 0];
+        pair.start(0, Duration::ZERO);
+        pair.start(1, Duration::from_micros(dice.below(pair.delay)));
+        pair.run(Instant::from_secs(30));
+        pair.check(seed);
+        flaps += pair.flaps();
+        // A connection that reached us while we were in Idle was refused; all others must live.
+        let refused = pair.sessions[0].ours().stats().refused_connections;
+        if let Speaker::Letter(letter) = &pair.sessions[1] {
+            assert!(letter.retries <= refused, "seed {seed}: no connection was left");
+        }
+    }
+    assert!(flaps < 1_000, "{flaps} flaps");
 }
 
 #[test]
@@ -295,8 +413,8 @@ fn a_wrong_as_never_comes_up() {
     pair.start(0, Duration::ZERO);
     pair.start(1, Duration::ZERO);
     pair.run(Instant::from_secs(600));
-    assert!(pair.sessions.iter().all(|s| s.stats().established == 0 && s.state() < State::OpenConfirm));
-    let [a, b] = &pair.sessions;
+    let [a, b] = [0, 1].map(|side| pair.sessions[side].ours());
+    assert!([a, b].iter().all(|s| s.stats().established == 0 && s.state() < State::OpenConfirm));
     let error = |s: &Session| {
         let mut view = super::rig::empty_view();
         s.describe(pair.now, &mut view);
@@ -317,7 +435,7 @@ fn keepalives_keep_the_session() {
         pair.run(Instant::from_secs(3600));
         pair.check(3);
         assert_eq!(pair.flaps(), 0);
-        let sent = pair.sessions[0].stats().sent.keepalive;
+        let sent = pair.sessions[0].ours().stats().sent.keepalive;
         match hold_time {
             0 => assert!(sent <= 2),
             n => assert!((3600 * 3 / u64::from(n)..3600 * 4 / u64::from(n) + 10).contains(&sent), "{sent}"),

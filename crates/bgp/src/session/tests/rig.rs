@@ -61,11 +61,7 @@ pub(super) fn read_messages(mut bytes: &[u8]) -> Vec<Sent> {
 }
 
 pub(super) fn local(asn: u32, id: u8) -> Arc<Local> {
-    Arc::new(Local {
-        asn: Asn(asn),
-        router_id: Ipv4Addr::new(10, 0, 0, id),
-        host_name: "r".to_owned(),
-    })
+    Arc::new(Local { asn: Asn(asn), router_id: Ipv4Addr::new(10, 0, 0, id), host_name: "r".to_owned() })
 }
 
 pub(super) fn config(asn: u32, change: impl FnOnce(&mut NeighborConfig)) -> Arc<NeighborConfig> {
@@ -269,7 +265,9 @@ impl Rig {
     /// State events and notices since the last look: "Idle→Connect: started".
     pub(super) fn events(&mut self) -> Vec<String> {
         let event = |o| match o {
-            Output::Event(EventKind::BgpState { from, to, reason, .. }) => Some(format!("{from}→{to}: {reason}")),
+            Output::Event(EventKind::BgpState { from, to, reason, .. }) => {
+                Some(format!("{from}→{to}: {reason}"))
+            }
             Output::Event(EventKind::BgpNotice { message, .. }) => Some(message),
             _ => None,
         };
@@ -323,5 +321,23 @@ pub(super) fn empty_view() -> NeighborView {
         down_because: None,
         idle_hold: None,
         graceful_restart: None,
+    }
+}
+
+/// The NOTIFICATION that was sent last on a connection.
+pub(super) fn sent_notification(rig: &mut Rig, conn: ConnId) -> Notification {
+    match rig.sent(conn).pop() {
+        Some(Sent::Notification(n)) => n,
+        other => panic!("no NOTIFICATION but {other:?}; {:?}", rig.last_error()),
+    }
+}
+
+/// A graceful restart capability for both unicast families.
+pub(super) fn gr(notification: bool, restart_time: u16) -> Capability {
+    Capability::GracefulRestart {
+        restart_state: false,
+        notification,
+        restart_time,
+        families: vec![(Family::IPV4_UNICAST, true), (Family::IPV6_UNICAST, false)],
     }
 }

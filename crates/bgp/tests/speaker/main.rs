@@ -1,0 +1,10 @@
+//! A whole speaker, driven by peers that are scripts.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, reason = "a test")]
+
+mod errors;
+mod families;
+mod lifecycle;
+mod restart;
+mod rig;
+mod routes;

@@ -1,0 +1,552 @@
+//! A speaker and peers that are scripts: they talk octets with it over connections made of queues.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use trunkline_bgp::config::{Config, NeighborConfig, Reject};
+use trunkline_bgp::policy::Policy;
+use trunkline_bgp::transport::{TcpAction, TcpError, TcpEvent};
+use trunkline_bgp::{BestRoute, Bgp, Input, LocalAddress, NextHopState, Output};
+use trunkline_core::{Asn, ConnId, Duration, Instant, Ipv4Prefix, Ipv6Prefix, Outbox, Prefix, Rng};
+use trunkline_view::bgp::{NeighborView, PathView, RoutesQuery};
+use trunkline_view::{Answer, EventKind, Query};
+use trunkline_wire::bgp::{self, *};
+
+pub const US: Asn = Asn(65000);
+
+pub fn a(text: &str) -> IpAddr {
+    text.parse().unwrap()
+}
+
+pub fn p(text: &str) -> Prefix {
+    text.parse().unwrap()
+}
+
+pub fn p4(text: &str) -> Ipv4Prefix {
+    text.parse().unwrap()
+}
+
+pub fn p6(text: &str) -> Ipv6Prefix {
+    text.parse().unwrap()
+}
+
+pub fn config() -> Config {
+    Config {
+        asn: US,
+        router_id: Ipv4Addr::new(192, 0, 2, 1),
+        host_name: "r1".into(),
+        cluster_id: None,
+        networks: Vec::new(),
+        neighbors: Vec::new(),
+        listen_ranges: Vec::new(),
+        reject: Reject::Close,
+        always_compare_med: false,
+        maximum_paths: 1,
+        multipath_relax: false,
+        default_local_pref: 100,
+        distance_external: 20,
+        distance_internal: 200,
+    }
+}
+
+/// A passive neighbour that takes and gets all.
+pub fn neighbor(address: &str, asn: u32) -> NeighborConfig {
+    let mut neighbor = NeighborConfig::new(a(address), Asn(asn), US);
+    neighbor.passive = true;
+    neighbor.families = vec![Family::IPV4_UNICAST, Family::IPV6_UNICAST];
+    (neighbor.import, neighbor.export) = (Policy::Accept, Policy::Accept);
+    neighbor
+}
+
+pub fn with(neighbors: impl IntoIterator<Item = NeighborConfig>) -> Config {
+    Config { neighbors: neighbors.into_iter().map(Arc::new).collect(), ..config() }
+}
+
+/// ORIGIN, AS_PATH and NEXT_HOP.
+pub fn attrs(path: &[u32], next_hop: &str) -> Attributes {
+    Attributes {
+        origin: Some(Origin::Igp),
+        as_path: Some(AsPath::sequence(path.iter().map(|n| Asn(*n)))),
+        next_hop: next_hop.parse().ok(),
+        ..Attributes::default()
+    }
+}
+
+pub fn block(attributes: &Attributes) -> Vec<u8> {
+    let mut out = Vec::new();
+    attributes.emit(true, &mut out);
+    out
+}
+
+/// An UPDATE of three raw fields.
+pub fn raw_update(withdrawn: &[Ipv4Prefix], attributes: &[u8], nlri: &[Ipv4Prefix]) -> Vec<u8> {
+    let field = |prefixes: &[Ipv4Prefix]| {
+        let mut out = Vec::new();
+        prefixes.iter().for_each(|p| emit_ipv4_prefix(*p, &mut out));
+        out
+    };
+    let withdrawn = field(withdrawn);
+    let mut body = (withdrawn.len() as u16).to_be_bytes().to_vec();
+    body.extend(withdrawn);
+    body.extend((attributes.len() as u16).to_be_bytes());
+    body.extend(attributes);
+    body.extend(field(nlri));
+    message(2, &body)
+}
+
+pub fn message(kind: u8, body: &[u8]) -> Vec<u8> {
+    let mut out = vec![0xff; 16];
+    out.extend(((19 + body.len()) as u16).to_be_bytes());
+    out.push(kind);
+    out.extend(body);
+    out
+}
+
+pub fn update(attributes: &Attributes, nlri: &[&str]) -> Vec<u8> {
+    let nlri: Vec<_> = nlri.iter().map(|p| p4(p)).collect();
+    raw_update(&[], &block(attributes), &nlri)
+}
+
+pub fn withdraw(prefixes: &[&str]) -> Vec<u8> {
+    let prefixes: Vec<_> = prefixes.iter().map(|p| p4(p)).collect();
+    raw_update(&prefixes, &[], &[])
+}
+
+pub fn update6(attributes: &Attributes, next_hop: MpNextHop, nlri: &[&str]) -> Vec<u8> {
+    let nlri: Vec<_> = nlri.iter().map(|p| p6(p)).collect();
+    let mut out = Vec::new();
+    let family = Family::IPV6_UNICAST;
+    assert_eq!(emit_mp_reach(4096, family, next_hop, &block(attributes), &nlri, &mut out), nlri.len());
+    out
+}
+
+pub fn end_of_rib(family: Family) -> Vec<u8> {
+    let mut out = Vec::new();
+    emit_end_of_rib(family, &mut out);
+    out
+}
+
+pub fn refresh(family: Family, subtype: RouteRefreshSubtype) -> Vec<u8> {
+    let mut out = Vec::new();
+    RouteRefresh { family, subtype }.emit(&mut out);
+    out
+}
+
+/// What a route came with.
+pub type Held = (Attributes, Option<MpNextHop>);
+
+/// A peer that is a script.
+pub struct Peer {
+    pub address: IpAddr,
+    pub local: IpAddr,
+    pub open: Open,
+    pub conn: Option<ConnId>,
+    rx: Vec<u8>,
+    pub table: BTreeMap<Prefix, Held>,
+    /// UPDATEs that said something of this.
+    pub announced: Vec<Prefix>,
+    pub withdrawn: Vec<Prefix>,
+    /// Withdrawals of what it did not hold.
+    pub wasteful: usize,
+    pub ends_of_rib: Vec<Family>,
+    pub refreshes: Vec<RouteRefresh>,
+    pub notifications: Vec<Notification>,
+    pub keepalives: usize,
+    pub updates: usize,
+    pub longest: usize,
+    pub established: bool,
+    /// Reads nothing.
+    pub stuck: bool,
+}
+
+impl Peer {
+    pub fn four_octet_as(&self) -> bool {
+        self.open.capabilities().any(|c| matches!(c, Capability::FourOctetAs(_)))
+    }
+
+    pub fn has(&self, prefix: &str) -> bool {
+        self.table.contains_key(&p(prefix))
+    }
+
+    pub fn prefixes(&self) -> Vec<String> {
+        self.table.keys().map(Prefix::to_string).collect()
+    }
+
+    fn take(&mut self, octets: &[u8], reply: &mut Vec<u8>) {
+        self.rx.extend_from_slice(octets);
+        let rx = std::mem::take(&mut self.rx);
+        let mut at = 0;
+        while let Some(frame) = bgp::frame(&rx[at..], MAX_EXTENDED_MESSAGE_LEN).unwrap() {
+            at += frame.message.len();
+            self.longest = self.longest.max(frame.message.len());
+            match frame.kind {
+                MessageType::Open => {
+                    self.open.emit(reply);
+                    emit_keepalive(reply);
+                }
+                MessageType::Keepalive => {
+                    self.established = true;
+                    self.keepalives += 1;
+                }
+                MessageType::Update => self.update(frame.body),
+                MessageType::Notification => {
+                    self.notifications.push(Notification::parse(frame.body).unwrap());
+                }
+                MessageType::RouteRefresh => self.refreshes.push(RouteRefresh::parse(frame.body).unwrap()),
+            }
+        }
+        self.rx = rx[at..].to_vec();
+    }
+
+    fn update(&mut self, body: &[u8]) {
+        self.updates += 1;
+        let update = Update::new_checked(body).unwrap();
+        if let Some(family) = update.end_of_rib() {
+            self.ends_of_rib.push(family);
+            return;
+        }
+        let ctx =
+            ParseContext { four_octet_as: self.four_octet_as(), ebgp: false, extended_next_hop: true };
+        let parsed = parse_attributes(update.path_attributes, !update.nlri.is_empty(), &ctx);
+        assert_eq!(parsed.faults, []);
+        let v4 = |octets| ipv4_prefixes(octets).map(|p| Prefix::V4(p.unwrap()));
+        let v6 = |octets| ipv6_prefixes(octets).map(|p| Prefix::V6(p.unwrap()));
+        let mut gone: Vec<Prefix> = v4(update.withdrawn_routes).collect();
+        if let Some(unreach) = parsed.unreach {
+            match unreach.family {
+                Family::IPV4_UNICAST => gone.extend(v4(unreach.withdrawn)),
+                _ => gone.extend(v6(unreach.withdrawn)),
+            }
+        }
+        for prefix in gone {
+            self.wasteful += usize::from(self.table.remove(&prefix).is_none());
+            self.withdrawn.push(prefix);
+        }
+        let mut here: Vec<(Prefix, Held)> =
+            v4(update.nlri).map(|p| (p, (parsed.attributes.clone(), None))).collect();
+        if let Some(reach) = parsed.reach {
+            let held = (parsed.attributes.clone(), Some(reach.next_hop));
+            match reach.family {
+                Family::IPV4_UNICAST => here.extend(v4(reach.nlri).map(|p| (p, held.clone()))),
+                _ => here.extend(v6(reach.nlri).map(|p| (p, held.clone()))),
+            }
+        }
+        for (prefix, held) in here {
+            self.announced.push(prefix);
+            self.table.insert(prefix, held);
+        }
+    }
+}
+
+/// The speaker with its peers, and what it said to its node.
+pub struct Rig {
+    pub now: Instant,
+    pub bgp: Bgp,
+    pub out: Outbox<Output>,
+    pub peers: Vec<Peer>,
+    by_conn: BTreeMap<ConnId, usize>,
+    accepted: u64,
+    pub routes: BTreeMap<Prefix, BestRoute>,
+    pub tracked: BTreeSet<IpAddr>,
+    /// What the node says of next hops; 10 where nothing is set.
+    pub metrics: BTreeMap<IpAddr, Option<u32>>,
+    pub notices: Vec<String>,
+    pub answers: Vec<Answer>,
+    /// Last words on connections of nobody.
+    pub strangers: BTreeMap<ConnId, Vec<u8>>,
+    /// Octets asked for at once.
+    pub limit: usize,
+}
+
+impl Rig {
+    pub fn new(config: Config) -> Rig {
+        let mut bgp = Bgp::new(config, Rng::new(7));
+        bgp.report_routes(true);
+        let address = |text: &str, length, interface| LocalAddress {
+            address: a(text),
+            length,
+            interface,
+            loopback: false,
+        };
+        let addresses = vec![
+            address("192.0.2.1", 24, 1),
+            address("2001:db8::1", 64, 1),
+            address("fe80::1", 64, 1),
+            address("198.51.100.1", 24, 2),
+        ];
+        let mut rig = Rig {
+            now: Instant::from_secs(10),
+            bgp,
+            out: Outbox::new(),
+            peers: Vec::new(),
+            by_conn: BTreeMap::new(),
+            accepted: 0,
+            routes: BTreeMap::new(),
+            tracked: BTreeSet::new(),
+            metrics: BTreeMap::new(),
+            notices: Vec::new(),
+            answers: Vec::new(),
+            strangers: BTreeMap::new(),
+            limit: 16384,
+        };
+        rig.feed(Input::LocalAddresses(addresses));
+        rig.bgp.start(rig.now, &mut rig.out);
+        rig.settle();
+        rig
+    }
+
+    /// A speaker whose neighbours are all up; they offer everything.
+    pub fn up(config: Config) -> Rig {
+        let all: Vec<_> = config.neighbors.iter().map(|n| (n.address, n.asn)).collect();
+        let mut rig = Rig::new(config);
+        for (address, asn) in all {
+            let peer = rig.peer(address, asn.0);
+            rig.connect(peer);
+            assert!(rig.peers[peer].established, "{address} is up");
+        }
+        rig
+    }
+
+    /// A new peer, not connected.
+    pub fn peer(&mut self, address: IpAddr, asn: u32) -> usize {
+        let last = self.peers.len() as u8 + 2;
+        let open = Open {
+            version: VERSION,
+            my_as: Asn(asn).to_two_octet(),
+            hold_time: 90,
+            bgp_identifier: Ipv4Addr::new(10, 0, 0, last),
+            parameters: vec![OptionalParameter::Capabilities(vec![
+                Capability::Multiprotocol(Family::IPV4_UNICAST),
+                Capability::Multiprotocol(Family::IPV6_UNICAST),
+                Capability::RouteRefresh,
+                Capability::EnhancedRouteRefresh,
+                Capability::FourOctetAs(Asn(asn)),
+            ])],
+        };
+        self.peers.push(Peer {
+            address,
+            local: a(if address.is_ipv4() { "192.0.2.1" } else { "2001:db8::1" }),
+            open,
+            conn: None,
+            rx: Vec::new(),
+            table: BTreeMap::new(),
+            announced: Vec::new(),
+            withdrawn: Vec::new(),
+            wasteful: 0,
+            ends_of_rib: Vec::new(),
+            refreshes: Vec::new(),
+            notifications: Vec::new(),
+            keepalives: 0,
+            updates: 0,
+            longest: 0,
+            established: false,
+            stuck: false,
+        });
+        self.peers.len() - 1
+    }
+
+    /// Changes what a peer offers.
+    pub fn offer(&mut self, peer: usize, change: impl FnOnce(&mut Vec<Capability>)) {
+        if let Some(OptionalParameter::Capabilities(all)) = self.peers[peer].open.parameters.first_mut() {
+            change(all);
+        }
+    }
+
+    /// The peer connects and opens the session, as far as it gets.
+    pub fn connect(&mut self, peer: usize) -> ConnId {
+        let conn = ConnId::incoming(self.accepted);
+        self.accepted += 1;
+        let it = &mut self.peers[peer];
+        (it.conn, it.established) = (Some(conn), false);
+        (it.rx, it.table) = (Vec::new(), BTreeMap::new());
+        it.ends_of_rib.clear();
+        let (local, remote) = (SocketAddr::new(it.local, 179), SocketAddr::new(it.address, 40_000));
+        self.by_conn.insert(conn, peer);
+        self.feed(Input::Tcp { conn, event: TcpEvent::Incoming { local, remote } });
+        self.settle();
+        conn
+    }
+
+    /// The peer is gone without a word.
+    pub fn cut(&mut self, peer: usize) {
+        let Some(conn) = self.peers[peer].conn.take() else { return };
+        self.by_conn.remove(&conn);
+        self.feed(Input::Tcp { conn, event: TcpEvent::Closed(TcpError::Reset) });
+        self.settle();
+    }
+
+    pub fn feed(&mut self, input: Input<'_>) {
+        self.bgp.handle(self.now, input, &mut self.out);
+    }
+
+    /// Octets from a peer; all that comes of them.
+    pub fn send(&mut self, peer: usize, octets: &[u8]) {
+        self.push(peer, octets);
+        self.settle();
+    }
+
+    /// Octets from a peer, and nothing more yet.
+    pub fn push(&mut self, peer: usize, octets: &[u8]) {
+        let conn = self.peers[peer].conn.expect("a connection");
+        self.feed(Input::Tcp { conn, event: TcpEvent::Bytes(octets) });
+    }
+
+    /// Carries out what is wanted, and lets background work end.
+    pub fn settle(&mut self) {
+        loop {
+            self.carry_out();
+            if self.bgp.poll_timeout().is_none_or(|at| at > self.now) {
+                break;
+            }
+            self.bgp.handle_timeout(self.now, &mut self.out);
+        }
+    }
+
+    /// Lets time pass; all peers send keepalives.
+    pub fn pass(&mut self, seconds: u64) {
+        let mut keepalive = Vec::new();
+        emit_keepalive(&mut keepalive);
+        for _ in 0..seconds {
+            self.now += Duration::from_secs(1);
+            for peer in 0..self.peers.len() {
+                if self.peers[peer].established && self.peers[peer].conn.is_some() {
+                    self.push(peer, &keepalive);
+                }
+            }
+            self.settle();
+        }
+    }
+
+    pub fn carry_out(&mut self) {
+        let mut replies: VecDeque<(usize, Vec<u8>)> = VecDeque::new();
+        loop {
+            while let Some(output) = self.out.pop() {
+                self.one(output, &mut replies);
+            }
+            let Some((peer, octets)) = replies.pop_front() else { break };
+            if self.peers[peer].conn.is_some() {
+                self.push(peer, &octets);
+            }
+        }
+    }
+
+    fn one(&mut self, output: Output, replies: &mut VecDeque<(usize, Vec<u8>)>) {
+        match output {
+            Output::Tcp(TcpAction::Transmit(conn)) => self.transmit(conn, false, replies),
+            Output::Tcp(TcpAction::Close { conn, .. }) => {
+                self.transmit(conn, true, replies);
+                if let Some(peer) = self.by_conn.remove(&conn) {
+                    self.peers[peer].conn = None;
+                    self.peers[peer].established = false;
+                }
+            }
+            Output::Tcp(_) | Output::Event(EventKind::BgpState { .. }) => {}
+            Output::TrackNextHop(address) => {
+                assert!(self.tracked.insert(address), "{address} is tracked");
+                self.tell(address);
+            }
+            Output::UntrackNextHop(address) => assert!(self.tracked.remove(&address)),
+            Output::Route { prefix, route: Some(route) } => {
+                self.routes.insert(prefix, route);
+            }
+            Output::Route { prefix, route: None } => {
+                self.routes.remove(&prefix);
+            }
+            Output::Event(EventKind::BgpNotice { message, .. }) => self.notices.push(message),
+            Output::Event(_) => {}
+            Output::Answer { answer, .. } => self.answers.push(answer),
+        }
+    }
+
+    /// The node says how a next hop is reached.
+    pub fn tell(&mut self, address: IpAddr) {
+        let metric = self.metrics.get(&address).copied().unwrap_or(Some(10));
+        let state = metric.map(|metric| NextHopState { metric, connected: true });
+        self.feed(Input::NextHop { address, state });
+    }
+
+    fn transmit(&mut self, conn: ConnId, last: bool, replies: &mut VecDeque<(usize, Vec<u8>)>) {
+        let peer = self.by_conn.get(&conn).copied();
+        if peer.is_some_and(|peer| self.peers[peer].stuck) && !last {
+            return;
+        }
+        loop {
+            let mut octets = Vec::new();
+            let more = self.bgp.poll_transmit(self.now, conn, self.limit, &mut octets);
+            let mut reply = Vec::new();
+            match peer {
+                Some(peer) => self.peers[peer].take(&octets, &mut reply),
+                None if !octets.is_empty() => self.strangers.entry(conn).or_default().extend(octets),
+                None => {}
+            }
+            if let (Some(peer), false) = (peer, reply.is_empty()) {
+                replies.push_back((peer, reply));
+            }
+            if !more {
+                break;
+            }
+        }
+    }
+
+    /// A stuck peer reads again.
+    pub fn unstick(&mut self, peer: usize) {
+        self.peers[peer].stuck = false;
+        if let Some(conn) = self.peers[peer].conn {
+            self.out.push(Output::Tcp(TcpAction::Transmit(conn)));
+        }
+        self.settle();
+    }
+
+    pub fn ask(&mut self, query: Query) -> Answer {
+        self.feed(Input::Query { id: 1, query });
+        self.settle();
+        self.answers.pop().expect("an answer")
+    }
+
+    pub fn view(&mut self, peer: usize) -> NeighborView {
+        let address = Some(self.peers[peer].address);
+        match self.ask(Query::BgpNeighbors { address }) {
+            Answer::BgpNeighbors(mut view) => view.neighbors.remove(0),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Faults as "words | treatment | count".
+    pub fn faults(&mut self, peer: usize) -> Vec<String> {
+        let view = self.view(peer);
+        view.faults.iter().map(|f| format!("{} | {} | {}", f.kind, f.treatment, f.count)).collect()
+    }
+
+    pub fn paths(&mut self, prefix: &str) -> Vec<PathView> {
+        let query = RoutesQuery { prefix: Some(p(prefix)), limit: 100, ..RoutesQuery::default() };
+        match self.ask(Query::BgpRoutes(query)) {
+            Answer::BgpRoutes(view) => view.paths,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// All routes of a scope, page by page.
+    pub fn all(&mut self, query: &RoutesQuery) -> Vec<PathView> {
+        let (mut paths, mut cursor) = (Vec::new(), 0);
+        loop {
+            match self.ask(Query::BgpRoutes(RoutesQuery { cursor, limit: 10_000, ..query.clone() })) {
+                Answer::BgpRoutes(view) => {
+                    paths.extend(view.paths);
+                    let Some(next) = view.next else { return paths };
+                    cursor = next;
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    /// What the peer holds is what we think we told it.
+    pub fn check_advertised(&mut self, peer: usize) {
+        let (view, table) = (self.view(peer), &self.peers[peer].table);
+        for family in &view.families {
+            let v4 = family.family == "ipv4-unicast";
+            let held = table.keys().filter(|p| p.is_ipv4() == v4).count() as u64;
+            assert_eq!(family.advertised, held, "{} to {}", family.family, self.peers[peer].address);
+        }
+    }
+}
