@@ -101,7 +101,9 @@ impl<'a> Context<'a> {
         self.join_group(&mut section);
         let address = section.require("address", "\"192.0.2.1\"", peer_address);
         let asn = section.require("asn", "65001", Value::asn);
-        let config = self.peer(&mut section, address, asn)?;
+        let config = self.peer(&mut section, address, asn);
+        // With an error elsewhere in it, it still counts where neighbours are compared.
+        let config = config.or_else(|| Some(NeighborConfig::new(address?, Asn(0), Asn(0))))?;
         Some(Spanned::new(section.span_of("address"), config))
     }
 

@@ -24,6 +24,7 @@ pub struct Node {
     /// A speaker that is no longer configured, and until when it is kept.
     retired: Option<(Bgp, Instant)>,
     pub(crate) rng: Rng,
+    watched: bool,
     pub(crate) started: Option<Instant>,
     pub(crate) stopped: bool,
 }
@@ -59,6 +60,7 @@ impl Node {
             bgp_out: Outbox::new(),
             retired: None,
             rng,
+            watched: false,
             started: None,
             stopped: false,
         };
@@ -174,6 +176,7 @@ impl Node {
         self.routing.set_networks(&config.networks, false);
         let mut bgp = Bgp::new(config, self.rng.fork());
         bgp.report_routes(self.routing.fib.installs());
+        bgp.watch_routes(self.watched);
         self.bgp = Some(bgp);
     }
 
@@ -207,6 +210,14 @@ impl Node {
         }
     }
 
+    /// Whether someone watches: then changes of best routes are told as events.
+    pub fn watch_routes(&mut self, on: bool) {
+        self.watched = on;
+        if let Some(bgp) = &mut self.bgp {
+            bgp.watch_routes(on);
+        }
+    }
+
     /// Before the start, BGP hears nothing; what it must know it is told then.
     pub(crate) fn tell_bgp(&mut self, now: Instant, input: Input<'_>) {
         if let Some(bgp) = &mut self.bgp
@@ -221,11 +232,7 @@ impl Node {
             return;
         }
         let message = format!("the kernel refused the route to {prefix}: {reason}");
-        let best = self.bgp.as_ref().and_then(|bgp| bgp.best(prefix));
-        let neighbor = best.and_then(|b| b.next_hops.first().copied());
-        // Static routes have no neighbour: the unspecified address says "this node" here, as in `BgpBest`.
-        let neighbor = neighbor.unwrap_or(Ipv4Addr::UNSPECIFIED.into());
-        out.push(NodeOutput::Event(EventKind::BgpNotice { neighbor, message }));
+        out.push(NodeOutput::Event(EventKind::Fib { prefix: Some(prefix), message }));
     }
 
     /// Carries what routing and BGP have to say to one another and to the outside, until both are silent.

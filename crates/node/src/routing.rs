@@ -12,7 +12,7 @@ use crate::rib::{Candidate, DISTANCE_CONNECTED, DISTANCE_KERNEL, Rib};
 use crate::statics::Statics;
 use crate::{FibChange, InterfaceChange, KernelRoute};
 use std::collections::BTreeSet;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use trunkline_bgp::{BestRoute, LocalAddress, NextHopState};
 use trunkline_core::{Outbox, Prefix};
 use trunkline_view::{EventKind, RouteSource};
@@ -185,8 +185,7 @@ impl Routing {
                 "other programs have more than {} routes in the kernel; the rest is not taken into account",
                 self.kernel_limit
             );
-            let neighbor = Ipv4Addr::UNSPECIFIED.into();
-            self.told.push(Told::Event(EventKind::BgpNotice { neighbor, message }));
+            self.told.push(Told::Event(EventKind::Fib { prefix: None, message }));
         }
     }
 

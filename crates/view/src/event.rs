@@ -40,7 +40,7 @@ pub enum EventKind {
         /// What, in words.
         message: String,
     },
-    /// The best BGP route to a prefix changed.
+    /// The best BGP route to a prefix changed. Told only while someone watches; changes in quick succession are one.
     BgpBest {
         /// The prefix.
         prefix: Prefix,
@@ -50,6 +50,13 @@ pub enum EventKind {
         as_path: String,
         /// Its next hop.
         next_hop: Option<IpAddr>,
+    },
+    /// Something about the kernel's routing table that operators want to know.
+    Fib {
+        /// The route's destination, where it is about one.
+        prefix: Option<Prefix>,
+        /// What, in words.
+        message: String,
     },
     /// An interface or one of its addresses changed.
     Interface {

@@ -3,8 +3,8 @@
 use crate::pair::*;
 use std::fmt::Write;
 use std::net::IpAddr;
-use trunkline_interop::peer::{Announcement, Kind, Spec};
-use trunkline_interop::{Config, Lab, Neighbor, Netns, PATIENCE, Test, Trunkline, wait_until};
+use trunkline_interop::peer::{ANY_EXTERNAL, Announcement, Kind, Spec};
+use trunkline_interop::{Capture, Config, Lab, Neighbor, Netns, PATIENCE, Test, Trunkline, wait_until};
 
 pub(crate) fn tests() -> Vec<Test> {
     vec![
@@ -133,24 +133,35 @@ fn four_octet(lab: &Lab) {
     assert_eq!(peer.route(ip(OURS_4), OUR_NETWORK_4).unwrap().as_path, "4200000001");
 }
 
-/// And with one that cannot: it sees AS_TRANS, but AS4_PATH passes through it and comes out whole at the far end
-/// (RFC 6793 §4.2.2, §4.2.3): new BIRD – old BIRD – we.
+/// And with one that cannot: we send it AS_TRANS, and the whole path in AS4_PATH, which it passes on; what comes
+/// through it has the whole path again (RFC 6793 §4.2.2, §4.2.3): new BIRD – old BIRD – we.
 fn old_speaker(lab: &Lab) {
     let line = Line::new(lab);
     let (far, we) = (4_200_000_003, 4_200_000_001);
-    // The old BIRD sits in the middle. It reads the capability to know who is there, and uses it for nothing else.
-    let mut old = Spec::new(65002, OURS_LEFT).session(OURS_LEFT, LEFT, far).session(OURS_RIGHT, RIGHT, we);
+    // The old BIRD sits in the middle. It cannot be told an AS number of four octets, but reads the capability and
+    // compares: so it takes whoever comes.
+    let mut old = Spec::new(65002, OURS_LEFT).session(OURS_LEFT, LEFT, ANY_EXTERNAL).session(
+        OURS_RIGHT,
+        RIGHT,
+        ANY_EXTERNAL,
+    );
     old.session_lines = "enable as4 off;".into();
     let old = Kind::Bird.start(lab, &line.us, "old", old);
     let mut new =
         Kind::Bird.start(lab, &line.left, "new", Spec::new(far, LEFT).session(LEFT, OURS_LEFT, 65002));
     new.announce(&Announcement::new(THEIR_NETWORK_4));
+    let capture = Capture::start(&line.right, "e0", lab.dir());
     let config = Config::new(we, RIGHT).neighbor(Neighbor::new(OURS_RIGHT, 65002));
     let tl = Trunkline::start(lab, &line.right, "we", &with_networks(config, &[OUR_NETWORK_4]));
     wait_until(PATIENCE, "the far route at ours", || tl.received(ip(OURS_RIGHT), THEIR_NETWORK_4).is_some());
     assert_eq!(tl.received(ip(OURS_RIGHT), THEIR_NETWORK_4).unwrap()["as_path"], "65002 4200000003");
+    // BIRD shows the merged path; what we sent is on the wire: AS_PATH of two octets each, then AS4_PATH of four.
     wait_until(PATIENCE, "our route at the old one", || old.route(ip(RIGHT), OUR_NETWORK_4).is_some());
-    assert_eq!(old.route(ip(RIGHT), OUR_NETWORK_4).unwrap().as_path, "23456");
+    assert_eq!(old.route(ip(RIGHT), OUR_NETWORK_4).unwrap().as_path, "4200000001");
+    let segment = "bgp.update.path_attribute.as_path_segment";
+    let filter =
+        format!("ip.src=={RIGHT} && bgp.type==2 && {segment}.as2==23456 && {segment}.as4==4200000001");
+    wait_until(PATIENCE, "AS_TRANS and AS4_PATH", || !capture.fields(&filter, &["frame.number"]).is_empty());
     wait_until(PATIENCE, "our route at the far one", || new.route(ip(OURS_LEFT), OUR_NETWORK_4).is_some());
     assert_eq!(new.route(ip(OURS_LEFT), OUR_NETWORK_4).unwrap().as_path, "65002 4200000001");
 }

@@ -27,14 +27,15 @@ fn sighup(lab: &Lab) {
             .iter()
             .all(|(us, them)| tl.established(ip(them)) && peer.established(ip(us)))
     });
-    // Another hold time is said in the OPEN, so that session must start anew.
+    // Another family is said in the OPEN, so that session must start anew.
     let mut changed = us();
-    changed.neighbors[1] = changed.neighbors[1].clone().set("hold-time", "24");
+    let families = "[\"ipv4-unicast\", \"ipv6-unicast\"]";
+    changed.neighbors[1] = changed.neighbors[1].clone().set("families", families);
     tl.write(&changed);
     tl.process.hangup();
-    wait_until(PATIENCE, "the changed session is up again with the new hold time", || {
+    wait_until(PATIENCE, "the changed session was reset and is up again", || {
         let view = tl.neighbor(ip(THEIRS_6));
-        view["state"] == "Established" && view["hold_time"] == 24
+        view["state"] == "Established" && view["established"] == 2
     });
     let view = tl.neighbor(ip(THEIRS_4));
     assert_eq!(

@@ -135,7 +135,6 @@ fn multipath(lab: &Lab) {
 
 struct Routed {
     r1: Netns,
-    r2: Netns,
     tl: Trunkline,
     bird: Box<dyn Peer>,
 }
@@ -160,12 +159,11 @@ fn routed(lab: &Lab, config: Config) -> Routed {
     wait_until(PATIENCE, "the routes are in the kernel", || {
         ours(&r1, "").len() == 2 && ours(&r1, "-6 ").len() == 1
     });
-    Routed { r1, r2, tl, bird }
+    Routed { r1, tl, bird }
 }
 
 fn killed(lab: &Lab) {
-    let Routed { r1, tl, mut bird, .. } = routed(lab, us());
-    let mut tl = tl;
+    let Routed { r1, mut tl, mut bird } = routed(lab, us());
     tl.process.kill();
     assert_eq!(ours(&r1, "").len(), 2, "nobody could remove them");
     bird.withdraw("198.51.100.0/24");
@@ -178,7 +176,7 @@ fn killed(lab: &Lab) {
 }
 
 fn terminated(lab: &Lab) {
-    let Routed { r1, r2: _r2, mut tl, bird } = routed(lab, us());
+    let Routed { r1, mut tl, bird } = routed(lab, us());
     tl.process.terminate();
     assert!(tl.process.wait().success(), "a clean end");
     assert!(ours(&r1, "").is_empty() && ours(&r1, "-6 ").is_empty(), "no route of ours is left");
@@ -189,7 +187,7 @@ fn terminated(lab: &Lab) {
 
 /// Another program's routes and addresses stay as they are, whatever we do.
 fn foreign(lab: &Lab) {
-    let Routed { r1, mut tl, .. } = routed(lab, us());
+    let Routed { r1, mut tl, bird: _bird } = routed(lab, us());
     let others = |space: &Netns| {
         let mut all = space.routes("table all");
         all.extend(space.routes("-6 table all"));
@@ -216,7 +214,7 @@ fn foreign(lab: &Lab) {
 fn interface_down(lab: &Lab) {
     let networks = ["198.18.5.0/24", "2001:db8:5::/64"];
     let config = networks.iter().fold(us(), |config, network| config.network(network));
-    let Routed { r1, tl, bird, .. } = routed(lab, config);
+    let Routed { r1, tl, bird } = routed(lab, config);
     assert!(bird.route(ip("192.0.2.1"), networks[0]).is_none(), "no such interface yet");
     r1.stub("stub", &["198.18.5.1/24", "2001:db8:5::1/64"]);
     let there = |wanted: bool| {
@@ -248,7 +246,7 @@ fn interface_down(lab: &Lab) {
 /// The same with the loopback itself and a host route.
 fn loopback_down(lab: &Lab) {
     let network = "198.18.7.7/32";
-    let Routed { r1, bird, .. } = routed(lab, us().network(network));
+    let Routed { r1, tl: _tl, bird } = routed(lab, us().network(network));
     r1.address("lo", network);
     let there = |wanted: bool| {
         wait_until(PATIENCE, &format!("address at BIRD: {wanted}"), || {

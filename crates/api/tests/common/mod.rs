@@ -287,6 +287,7 @@ pub fn events() -> Vec<Event> {
             as_path: "65002".into(),
             next_hop: Some(ip("127.0.0.2")),
         },
+        EventKind::Fib { prefix: Some("203.0.113.0/24".parse().unwrap()), message: "x".into() },
         EventKind::Interface { name: "lo".into(), message: "down".into() },
         EventKind::Reload { message: "x".into() },
         EventKind::Missed { count: 3 },

@@ -15,6 +15,8 @@
 mod dirty;
 mod encode;
 pub(crate) mod export;
+#[cfg(test)]
+mod tests;
 
 use crate::rib::Peers;
 use crate::rib::attrs::AttrTable;
@@ -25,10 +27,10 @@ use export::ExportRules;
 use std::collections::VecDeque;
 use trunkline_wire::bgp::{Family, RouteRefresh, RouteRefreshSubtype, emit_end_of_rib};
 
-/// Destinations in one chunk.
-const CHUNK_ROUTES: usize = 4096;
+/// Destinations in one chunk. Tests have small ones, so that members are soon far behind.
+const CHUNK_ROUTES: usize = if cfg!(test) { 32 } else { 4096 };
 /// Chunks that a member may be behind before it has to catch up on its own.
-const MAX_BEHIND: usize = 32;
+const MAX_BEHIND: usize = if cfg!(test) { 3 } else { 32 };
 
 /// Neighbours with equal rules.
 struct Group {

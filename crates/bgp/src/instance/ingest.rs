@@ -248,12 +248,12 @@ impl Ingest<'_> {
     /// Routes of a family that was not agreed are ignored.
     fn drop_inactive(&mut self, batch: &mut Batch) {
         let [v4, v6] = self.peer.families.map(|f| f.active);
-        if !v4 && !(batch.announced4.is_empty() && batch.withdrawn4.is_empty()) {
+        if !(v4 || batch.announced4.is_empty() && batch.withdrawn4.is_empty()) {
             self.peer.fault("routes of the family ipv4-unicast, which was not agreed", "ignored");
             batch.announced4.clear();
             batch.withdrawn4.clear();
         }
-        if !v6 && !(batch.announced6.is_empty() && batch.withdrawn6.is_empty()) {
+        if !(v6 || batch.announced6.is_empty() && batch.withdrawn6.is_empty()) {
             self.peer.fault("routes of the family ipv6-unicast, which was not agreed", "ignored");
             batch.announced6.clear();
             batch.withdrawn6.clear();

@@ -259,6 +259,14 @@ impl Bgp {
         turn(&mut self.rib.v6, on);
     }
 
+    /// Whether changes of best routes are told as [`EventKind::BgpBest`]; off at first.
+    pub fn watch_routes(&mut self, on: bool) {
+        if on != self.rib.v4.watched.is_some() {
+            self.rib.v4.watched = on.then(Default::default);
+            self.rib.v6.watched = on.then(Default::default);
+        }
+    }
+
     /// Starts all neighbours that are enabled; call once, after the first addresses, networks were fed in.
     pub fn start(&mut self, now: Instant, out: &mut Outbox<Output>) {
         self.started = true;
@@ -292,8 +300,9 @@ impl Bgp {
 
     /// When [`Bgp::handle_timeout`] wants to be called; in the past where background work waits.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let reports = |r: &Option<crate::egress::RouteSet>| r.as_ref().is_some_and(|r| !r.is_empty());
-        if self.rib.walking() || reports(&self.rib.v4.report) || reports(&self.rib.v6.report) {
+        let (v4, v6) = (&self.rib.v4, &self.rib.v6);
+        let mut lists = [&v4.report, &v6.report, &v4.watched, &v6.watched].into_iter().flatten();
+        if self.rib.walking() || lists.any(|list| !list.is_empty()) {
             return Some(Instant::ZERO);
         }
         self.timers.next()
@@ -554,6 +563,7 @@ impl Bgp {
             out.push(if track { Output::TrackNextHop(address) } else { Output::UntrackNextHop(address) });
         }
         self.report(out);
+        self.tell_watchers(out);
         if std::mem::take(&mut self.rib.v4.wake) | std::mem::take(&mut self.rib.v6.wake) {
             for (index, peer) in self.peers.iter_mut().enumerate() {
                 let Some(Peer { state, .. }) = peer else { continue };
@@ -591,6 +601,31 @@ impl Bgp {
             rib.report.iter().flat_map(|r| r.iter()).map(|idx| rib.table.prefix(idx))
         }
         of(&self.rib.v4).chain(of(&self.rib.v6)).collect()
+    }
+
+    /// Tells those who watch of best routes that changed.
+    fn tell_watchers(&mut self, out: &mut Outbox<Output>) {
+        if self.rib.v4.watched.is_none() {
+            return;
+        }
+        let mut routes = Vec::new();
+        self.rib.v4.watched.iter_mut().for_each(|set| set.take(REPORT_SLICE, &mut routes));
+        routes.iter().for_each(|idx| out.push(Output::Event(self.best_event(&self.rib.v4, *idx))));
+        routes.clear();
+        self.rib.v6.watched.iter_mut().for_each(|set| set.take(REPORT_SLICE, &mut routes));
+        routes.iter().for_each(|idx| out.push(Output::Event(self.best_event(&self.rib.v6, *idx))));
+    }
+
+    fn best_event<K: Key>(&self, rib: &FamilyRib<K>, idx: RouteIdx) -> EventKind {
+        let Shared { attrs, peers, .. } = &self.rib.shared;
+        let prefix = rib.table.prefix(idx);
+        let Some(best) = rib.table.best(idx) else {
+            return EventKind::BgpBest { prefix, neighbor: None, as_path: String::new(), next_hop: None };
+        };
+        let local = best.peer == PeerId::LOCAL;
+        let as_path = attrs.attributes(best.used).0.as_path.map(|path| path.to_string()).unwrap_or_default();
+        let next_hop = (!local).then(|| attrs.next_hops.address(attrs.get(best.used).next_hop));
+        EventKind::BgpBest { prefix, neighbor: Some(peers.get(best.peer).address), as_path, next_hop }
     }
 
     /// A destination's best route for the routing table.

@@ -84,7 +84,7 @@ impl Bgp {
     /// Policy again, our routes again, and theirs where ROUTE-REFRESH was agreed; the address where it was not.
     fn clear_softly(&mut self, now: Instant, id: PeerId, out: &mut Outbox<Output>) -> Option<IpAddr> {
         let Some(Some(Peer { session, state })) = self.peers.get(id.index()) else { return None };
-        let Some(negotiated) = session.negotiated() else { return None };
+        let negotiated = session.negotiated()?;
         let (families, refresh, address) = (negotiated.families.clone(), negotiated.route_refresh, state.address);
         self.rib.request_review(id);
         for family in families.into_iter().filter(|f| FAMILIES.contains(f)) {

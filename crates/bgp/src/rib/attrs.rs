@@ -113,6 +113,12 @@ impl AttrTable {
         }
     }
 
+    /// How many sets there are.
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.index.len()
+    }
+
     #[inline]
     pub(crate) fn get(&self, id: AttrId) -> &AttrSet {
         &self.sets[id.0 as usize]

@@ -19,6 +19,8 @@ pub(crate) struct FamilyRib<K> {
     pub(crate) egress: Egress,
     /// Destinations of which the routing table must hear, where it wants to.
     pub(crate) report: Option<RouteSet>,
+    /// Destinations whose best path changed, while someone watches.
+    pub(crate) watched: Option<RouteSet>,
     /// Some neighbour has something to be told.
     pub(crate) wake: bool,
     walk: Walk,
@@ -50,6 +52,7 @@ impl<K: Key> FamilyRib<K> {
             table: Table::new(seed),
             egress: Egress::new(family),
             report: None,
+            watched: None,
             wake: false,
             walk: Walk::default(),
         }
@@ -65,13 +68,21 @@ impl<K: Key> FamilyRib<K> {
 
     fn settle(&mut self, idx: RouteIdx, outcome: Outcome, config: &DecisionConfig) {
         if outcome.best_changed {
-            self.egress.mark(idx);
-            self.wake = true;
+            self.best_changed(idx);
         }
         if let Some(report) = &mut self.report
             && (outcome.best_changed || outcome.changed && config.maximum_paths > 1)
         {
             report.insert(idx);
+        }
+    }
+
+    #[inline]
+    fn best_changed(&mut self, idx: RouteIdx) {
+        self.egress.mark(idx);
+        self.wake = true;
+        if let Some(watched) = &mut self.watched {
+            watched.insert(idx);
         }
     }
 
@@ -156,8 +167,7 @@ impl<K: Key> FamilyRib<K> {
             let mut outcome = review(&mut self.table, idx, &mut ctx, look, &mut count);
             outcome.changed |= hop_changed;
             if outcome.best_changed {
-                self.egress.mark(idx);
-                self.wake = true;
+                self.best_changed(idx);
             }
             if let Some(report) = &mut self.report
                 && (outcome.best_changed || outcome.changed)

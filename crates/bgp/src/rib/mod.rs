@@ -9,6 +9,9 @@ pub(crate) mod next_hop;
 pub(crate) mod family;
 pub(crate) mod table;
 
+#[cfg(test)]
+pub(crate) mod tests;
+
 use attrs::{AttrId, AttrTable};
 use decision::{DecisionConfig, choose, eligible};
 use std::net::IpAddr;

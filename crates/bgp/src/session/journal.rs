@@ -85,8 +85,6 @@ pub(crate) struct Journal {
     pub(crate) state: State,
     /// Since when.
     pub(crate) since: Instant,
-    /// Why the last change of state came.
-    pub(crate) reason: String,
     /// A new failure that no event has told yet.
     pub(crate) news: Option<String>,
 }
@@ -100,7 +98,6 @@ impl Journal {
             told: State::Idle,
             state: State::Idle,
             since: Instant::ZERO,
-            reason: String::new(),
             news: None,
         }
     }

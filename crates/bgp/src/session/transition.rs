@@ -291,7 +291,6 @@ impl Session {
         if state != journal.state {
             journal.state = state;
             journal.since = now;
-            reason.clone_into(&mut journal.reason);
         }
         let news = journal.news.take();
         let neighbor = self.config.address;

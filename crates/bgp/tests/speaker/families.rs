@@ -132,7 +132,7 @@ fn ipv4_with_ipv6_next_hops() {
     let (hop, nlri) = (v6_hop("2001:db8::2", None), [p4("10.1.0.0/16")]);
     emit_mp_reach(4096, Family::IPV4_UNICAST, hop, &block(&attrs(&[65001], "")), &nlri, &mut octets);
     rig.send(0, &octets);
-    assert_eq!(rig.peers[1].table[&p("10.1.0.0/16")].1, Some(v6_hop("2001:db8::1", Some("fe80::1"))));
+    assert_eq!(rig.peers[1].table[&p("10.1.0.0/16")].1, Some(v6_hop("2001:db8::1", None)));
     assert_eq!(rig.peers[2].table[&p("10.1.0.0/16")].0.next_hop, "192.0.2.1".parse().ok());
     assert_eq!(rig.routes[&p("10.1.0.0/16")].next_hops, [a("2001:db8::2")]);
     // It is withdrawn in Withdrawn Routes or in MP_UNREACH_NLRI.

@@ -12,25 +12,27 @@ use trunkline_view::bgp::{NeighborView, PathView, RoutesQuery};
 use trunkline_view::{Answer, EventKind, Query};
 use trunkline_wire::bgp::{self, *};
 
-pub const US: Asn = Asn(65000);
+pub(crate) const US: Asn = Asn(65000);
 
-pub fn a(text: &str) -> IpAddr {
+pub(crate) fn a(text: &str) -> IpAddr {
     text.parse().unwrap()
 }
 
-pub fn p(text: &str) -> Prefix {
+pub(crate) fn p(text: &str) -> Prefix {
     text.parse().unwrap()
 }
 
-pub fn p4(text: &str) -> Ipv4Prefix {
-    text.parse().unwrap()
+pub(crate) fn p4(text: &str) -> Ipv4Prefix {
+    let Prefix::V4(prefix) = p(text) else { panic!("{text}") };
+    prefix
 }
 
-pub fn p6(text: &str) -> Ipv6Prefix {
-    text.parse().unwrap()
+pub(crate) fn p6(text: &str) -> Ipv6Prefix {
+    let Prefix::V6(prefix) = p(text) else { panic!("{text}") };
+    prefix
 }
 
-pub fn config() -> Config {
+pub(crate) fn config() -> Config {
     Config {
         asn: US,
         router_id: Ipv4Addr::new(192, 0, 2, 1),
@@ -50,7 +52,7 @@ pub fn config() -> Config {
 }
 
 /// A passive neighbour that takes and gets all.
-pub fn neighbor(address: &str, asn: u32) -> NeighborConfig {
+pub(crate) fn neighbor(address: &str, asn: u32) -> NeighborConfig {
     let mut neighbor = NeighborConfig::new(a(address), Asn(asn), US);
     neighbor.passive = true;
     neighbor.families = vec![Family::IPV4_UNICAST, Family::IPV6_UNICAST];
@@ -58,12 +60,12 @@ pub fn neighbor(address: &str, asn: u32) -> NeighborConfig {
     neighbor
 }
 
-pub fn with(neighbors: impl IntoIterator<Item = NeighborConfig>) -> Config {
+pub(crate) fn with(neighbors: impl IntoIterator<Item = NeighborConfig>) -> Config {
     Config { neighbors: neighbors.into_iter().map(Arc::new).collect(), ..config() }
 }
 
 /// ORIGIN, AS_PATH and NEXT_HOP.
-pub fn attrs(path: &[u32], next_hop: &str) -> Attributes {
+pub(crate) fn attrs(path: &[u32], next_hop: &str) -> Attributes {
     Attributes {
         origin: Some(Origin::Igp),
         as_path: Some(AsPath::sequence(path.iter().map(|n| Asn(*n)))),
@@ -72,14 +74,14 @@ pub fn attrs(path: &[u32], next_hop: &str) -> Attributes {
     }
 }
 
-pub fn block(attributes: &Attributes) -> Vec<u8> {
+pub(crate) fn block(attributes: &Attributes) -> Vec<u8> {
     let mut out = Vec::new();
     attributes.emit(true, &mut out);
     out
 }
 
 /// An UPDATE of three raw fields.
-pub fn raw_update(withdrawn: &[Ipv4Prefix], attributes: &[u8], nlri: &[Ipv4Prefix]) -> Vec<u8> {
+pub(crate) fn raw_update(withdrawn: &[Ipv4Prefix], attributes: &[u8], nlri: &[Ipv4Prefix]) -> Vec<u8> {
     let field = |prefixes: &[Ipv4Prefix]| {
         let mut out = Vec::new();
         prefixes.iter().for_each(|p| emit_ipv4_prefix(*p, &mut out));
@@ -94,7 +96,7 @@ pub fn raw_update(withdrawn: &[Ipv4Prefix], attributes: &[u8], nlri: &[Ipv4Prefi
     message(2, &body)
 }
 
-pub fn message(kind: u8, body: &[u8]) -> Vec<u8> {
+pub(crate) fn message(kind: u8, body: &[u8]) -> Vec<u8> {
     let mut out = vec![0xff; 16];
     out.extend(((19 + body.len()) as u16).to_be_bytes());
     out.push(kind);
@@ -102,17 +104,17 @@ pub fn message(kind: u8, body: &[u8]) -> Vec<u8> {
     out
 }
 
-pub fn update(attributes: &Attributes, nlri: &[&str]) -> Vec<u8> {
+pub(crate) fn update(attributes: &Attributes, nlri: &[&str]) -> Vec<u8> {
     let nlri: Vec<_> = nlri.iter().map(|p| p4(p)).collect();
     raw_update(&[], &block(attributes), &nlri)
 }
 
-pub fn withdraw(prefixes: &[&str]) -> Vec<u8> {
+pub(crate) fn withdraw(prefixes: &[&str]) -> Vec<u8> {
     let prefixes: Vec<_> = prefixes.iter().map(|p| p4(p)).collect();
     raw_update(&prefixes, &[], &[])
 }
 
-pub fn update6(attributes: &Attributes, next_hop: MpNextHop, nlri: &[&str]) -> Vec<u8> {
+pub(crate) fn update6(attributes: &Attributes, next_hop: MpNextHop, nlri: &[&str]) -> Vec<u8> {
     let nlri: Vec<_> = nlri.iter().map(|p| p6(p)).collect();
     let mut out = Vec::new();
     let family = Family::IPV6_UNICAST;
@@ -120,55 +122,55 @@ pub fn update6(attributes: &Attributes, next_hop: MpNextHop, nlri: &[&str]) -> V
     out
 }
 
-pub fn end_of_rib(family: Family) -> Vec<u8> {
+pub(crate) fn end_of_rib(family: Family) -> Vec<u8> {
     let mut out = Vec::new();
     emit_end_of_rib(family, &mut out);
     out
 }
 
-pub fn refresh(family: Family, subtype: RouteRefreshSubtype) -> Vec<u8> {
+pub(crate) fn refresh(family: Family, subtype: RouteRefreshSubtype) -> Vec<u8> {
     let mut out = Vec::new();
     RouteRefresh { family, subtype }.emit(&mut out);
     out
 }
 
 /// What a route came with.
-pub type Held = (Attributes, Option<MpNextHop>);
+pub(crate) type Held = (Attributes, Option<MpNextHop>);
 
 /// A peer that is a script.
-pub struct Peer {
-    pub address: IpAddr,
-    pub local: IpAddr,
-    pub open: Open,
-    pub conn: Option<ConnId>,
+pub(crate) struct Peer {
+    pub(crate) address: IpAddr,
+    pub(crate) local: IpAddr,
+    pub(crate) open: Open,
+    pub(crate) conn: Option<ConnId>,
     rx: Vec<u8>,
-    pub table: BTreeMap<Prefix, Held>,
+    pub(crate) table: BTreeMap<Prefix, Held>,
     /// UPDATEs that said something of this.
-    pub announced: Vec<Prefix>,
-    pub withdrawn: Vec<Prefix>,
+    pub(crate) announced: Vec<Prefix>,
+    pub(crate) withdrawn: Vec<Prefix>,
     /// Withdrawals of what it did not hold.
-    pub wasteful: usize,
-    pub ends_of_rib: Vec<Family>,
-    pub refreshes: Vec<RouteRefresh>,
-    pub notifications: Vec<Notification>,
-    pub keepalives: usize,
-    pub updates: usize,
-    pub longest: usize,
-    pub established: bool,
+    pub(crate) wasteful: usize,
+    pub(crate) ends_of_rib: Vec<Family>,
+    pub(crate) refreshes: Vec<RouteRefresh>,
+    pub(crate) notifications: Vec<Notification>,
+    pub(crate) keepalives: usize,
+    pub(crate) updates: usize,
+    pub(crate) longest: usize,
+    pub(crate) established: bool,
     /// Reads nothing.
-    pub stuck: bool,
+    pub(crate) stuck: bool,
 }
 
 impl Peer {
-    pub fn four_octet_as(&self) -> bool {
+    pub(crate) fn four_octet_as(&self) -> bool {
         self.open.capabilities().any(|c| matches!(c, Capability::FourOctetAs(_)))
     }
 
-    pub fn has(&self, prefix: &str) -> bool {
+    pub(crate) fn has(&self, prefix: &str) -> bool {
         self.table.contains_key(&p(prefix))
     }
 
-    pub fn prefixes(&self) -> Vec<String> {
+    pub(crate) fn prefixes(&self) -> Vec<String> {
         self.table.keys().map(Prefix::to_string).collect()
     }
 
@@ -239,27 +241,27 @@ impl Peer {
 }
 
 /// The speaker with its peers, and what it said to its node.
-pub struct Rig {
-    pub now: Instant,
-    pub bgp: Bgp,
-    pub out: Outbox<Output>,
-    pub peers: Vec<Peer>,
+pub(crate) struct Rig {
+    pub(crate) now: Instant,
+    pub(crate) bgp: Bgp,
+    pub(crate) out: Outbox<Output>,
+    pub(crate) peers: Vec<Peer>,
     by_conn: BTreeMap<ConnId, usize>,
     accepted: u64,
-    pub routes: BTreeMap<Prefix, BestRoute>,
-    pub tracked: BTreeSet<IpAddr>,
+    pub(crate) routes: BTreeMap<Prefix, BestRoute>,
+    pub(crate) tracked: BTreeSet<IpAddr>,
     /// What the node says of next hops; 10 where nothing is set.
-    pub metrics: BTreeMap<IpAddr, Option<u32>>,
-    pub notices: Vec<String>,
-    pub answers: Vec<Answer>,
+    pub(crate) metrics: BTreeMap<IpAddr, Option<u32>>,
+    pub(crate) notices: Vec<String>,
+    pub(crate) answers: Vec<Answer>,
     /// Last words on connections of nobody.
-    pub strangers: BTreeMap<ConnId, Vec<u8>>,
+    pub(crate) strangers: BTreeMap<ConnId, Vec<u8>>,
     /// Octets asked for at once.
-    pub limit: usize,
+    pub(crate) limit: usize,
 }
 
 impl Rig {
-    pub fn new(config: Config) -> Rig {
+    pub(crate) fn new(config: Config) -> Rig {
         let mut bgp = Bgp::new(config, Rng::new(7));
         bgp.report_routes(true);
         let address = |text: &str, length, interface| LocalAddress {
@@ -296,7 +298,7 @@ impl Rig {
     }
 
     /// A speaker whose neighbours are all up; they offer everything.
-    pub fn up(config: Config) -> Rig {
+    pub(crate) fn up(config: Config) -> Rig {
         let all: Vec<_> = config.neighbors.iter().map(|n| (n.address, n.asn)).collect();
         let mut rig = Rig::new(config);
         for (address, asn) in all {
@@ -308,7 +310,7 @@ impl Rig {
     }
 
     /// A new peer, not connected.
-    pub fn peer(&mut self, address: IpAddr, asn: u32) -> usize {
+    pub(crate) fn peer(&mut self, address: IpAddr, asn: u32) -> usize {
         let last = self.peers.len() as u8 + 2;
         let open = Open {
             version: VERSION,
@@ -346,14 +348,14 @@ impl Rig {
     }
 
     /// Changes what a peer offers.
-    pub fn offer(&mut self, peer: usize, change: impl FnOnce(&mut Vec<Capability>)) {
+    pub(crate) fn offer(&mut self, peer: usize, change: impl FnOnce(&mut Vec<Capability>)) {
         if let Some(OptionalParameter::Capabilities(all)) = self.peers[peer].open.parameters.first_mut() {
             change(all);
         }
     }
 
     /// The peer connects and opens the session, as far as it gets.
-    pub fn connect(&mut self, peer: usize) -> ConnId {
+    pub(crate) fn connect(&mut self, peer: usize) -> ConnId {
         let conn = ConnId::incoming(self.accepted);
         self.accepted += 1;
         let it = &mut self.peers[peer];
@@ -367,32 +369,44 @@ impl Rig {
         conn
     }
 
+    /// The peer comes again, as soon as it is let in.
+    pub(crate) fn again(&mut self, peer: usize) {
+        for _ in 0..8 {
+            self.connect(peer);
+            if self.peers[peer].established {
+                return;
+            }
+            self.pass(1);
+        }
+        panic!("{} comes not up again", self.peers[peer].address);
+    }
+
     /// The peer is gone without a word.
-    pub fn cut(&mut self, peer: usize) {
+    pub(crate) fn cut(&mut self, peer: usize) {
         let Some(conn) = self.peers[peer].conn.take() else { return };
         self.by_conn.remove(&conn);
         self.feed(Input::Tcp { conn, event: TcpEvent::Closed(TcpError::Reset) });
         self.settle();
     }
 
-    pub fn feed(&mut self, input: Input<'_>) {
+    pub(crate) fn feed(&mut self, input: Input<'_>) {
         self.bgp.handle(self.now, input, &mut self.out);
     }
 
     /// Octets from a peer; all that comes of them.
-    pub fn send(&mut self, peer: usize, octets: &[u8]) {
+    pub(crate) fn send(&mut self, peer: usize, octets: &[u8]) {
         self.push(peer, octets);
         self.settle();
     }
 
     /// Octets from a peer, and nothing more yet.
-    pub fn push(&mut self, peer: usize, octets: &[u8]) {
+    pub(crate) fn push(&mut self, peer: usize, octets: &[u8]) {
         let conn = self.peers[peer].conn.expect("a connection");
         self.feed(Input::Tcp { conn, event: TcpEvent::Bytes(octets) });
     }
 
     /// Carries out what is wanted, and lets background work end.
-    pub fn settle(&mut self) {
+    pub(crate) fn settle(&mut self) {
         loop {
             self.carry_out();
             if self.bgp.poll_timeout().is_none_or(|at| at > self.now) {
@@ -403,7 +417,7 @@ impl Rig {
     }
 
     /// Lets time pass; all peers send keepalives.
-    pub fn pass(&mut self, seconds: u64) {
+    pub(crate) fn pass(&mut self, seconds: u64) {
         let mut keepalive = Vec::new();
         emit_keepalive(&mut keepalive);
         for _ in 0..seconds {
@@ -417,7 +431,7 @@ impl Rig {
         }
     }
 
-    pub fn carry_out(&mut self) {
+    pub(crate) fn carry_out(&mut self) {
         let mut replies: VecDeque<(usize, Vec<u8>)> = VecDeque::new();
         loop {
             while let Some(output) = self.out.pop() {
@@ -459,7 +473,7 @@ impl Rig {
     }
 
     /// The node says how a next hop is reached.
-    pub fn tell(&mut self, address: IpAddr) {
+    pub(crate) fn tell(&mut self, address: IpAddr) {
         let metric = self.metrics.get(&address).copied().unwrap_or(Some(10));
         let state = metric.map(|metric| NextHopState { metric, connected: true });
         self.feed(Input::NextHop { address, state });
@@ -489,7 +503,7 @@ impl Rig {
     }
 
     /// A stuck peer reads again.
-    pub fn unstick(&mut self, peer: usize) {
+    pub(crate) fn unstick(&mut self, peer: usize) {
         self.peers[peer].stuck = false;
         if let Some(conn) = self.peers[peer].conn {
             self.out.push(Output::Tcp(TcpAction::Transmit(conn)));
@@ -497,13 +511,13 @@ impl Rig {
         self.settle();
     }
 
-    pub fn ask(&mut self, query: Query) -> Answer {
+    pub(crate) fn ask(&mut self, query: Query) -> Answer {
         self.feed(Input::Query { id: 1, query });
         self.settle();
         self.answers.pop().expect("an answer")
     }
 
-    pub fn view(&mut self, peer: usize) -> NeighborView {
+    pub(crate) fn view(&mut self, peer: usize) -> NeighborView {
         let address = Some(self.peers[peer].address);
         match self.ask(Query::BgpNeighbors { address }) {
             Answer::BgpNeighbors(mut view) => view.neighbors.remove(0),
@@ -512,12 +526,12 @@ impl Rig {
     }
 
     /// Faults as "words | treatment | count".
-    pub fn faults(&mut self, peer: usize) -> Vec<String> {
+    pub(crate) fn faults(&mut self, peer: usize) -> Vec<String> {
         let view = self.view(peer);
         view.faults.iter().map(|f| format!("{} | {} | {}", f.kind, f.treatment, f.count)).collect()
     }
 
-    pub fn paths(&mut self, prefix: &str) -> Vec<PathView> {
+    pub(crate) fn paths(&mut self, prefix: &str) -> Vec<PathView> {
         let query = RoutesQuery { prefix: Some(p(prefix)), limit: 100, ..RoutesQuery::default() };
         match self.ask(Query::BgpRoutes(query)) {
             Answer::BgpRoutes(view) => view.paths,
@@ -526,7 +540,7 @@ impl Rig {
     }
 
     /// All routes of a scope, page by page.
-    pub fn all(&mut self, query: &RoutesQuery) -> Vec<PathView> {
+    pub(crate) fn all(&mut self, query: &RoutesQuery) -> Vec<PathView> {
         let (mut paths, mut cursor) = (Vec::new(), 0);
         loop {
             match self.ask(Query::BgpRoutes(RoutesQuery { cursor, limit: 10_000, ..query.clone() })) {
@@ -541,7 +555,7 @@ impl Rig {
     }
 
     /// What the peer holds is what we think we told it.
-    pub fn check_advertised(&mut self, peer: usize) {
+    pub(crate) fn check_advertised(&mut self, peer: usize) {
         let (view, table) = (self.view(peer), &self.peers[peer].table);
         for family in &view.families {
             let v4 = family.family == "ipv4-unicast";

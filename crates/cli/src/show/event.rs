@@ -28,6 +28,7 @@ pub(crate) fn event(event: &Event, style: Style) -> String {
             let path = if as_path.is_empty() { String::new() } else { format!(", path {as_path}") };
             ("bgp-best", format!("{prefix}: {from}{via}{path}"))
         }
+        EventKind::Fib { message, .. } => ("fib", message.clone()),
         EventKind::Interface { name, message } => ("interface", format!("{name}: {message}")),
         EventKind::Reload { message } => ("reload", message.clone()),
         EventKind::Missed { count } => {

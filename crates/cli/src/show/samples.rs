@@ -346,6 +346,7 @@ pub(crate) fn events() -> Vec<Event> {
         best(Some("127.0.0.2"), "65002 65010", Some("127.0.0.2")),
         best(Some("0.0.0.0"), "", None),
         best(None, "", None),
+        EventKind::Fib { prefix: None, message: "the kernel refused the route to 203.0.113.0/24".into() },
         EventKind::Interface { name: "eth0".into(), message: "down".into() },
         EventKind::Reload { message: "nothing changed".into() },
         EventKind::Missed { count: 12 },

@@ -24,7 +24,10 @@ impl EventLoop {
         for command in commands {
             match command {
                 Command::Query { query, reply } => self.ask(query, reply),
-                Command::Subscribe(subscriber) => self.subscribers.push(subscriber),
+                Command::Subscribe(subscriber) => {
+                    self.subscribers.push(subscriber);
+                    self.node.watch_routes(true);
+                }
                 Command::Reconfigure { config, reply } => {
                     let view = self.reconfigure(*config);
                     self.publish(EventKind::Reload { message: in_words(&view) });

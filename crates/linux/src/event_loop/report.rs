@@ -10,6 +10,9 @@ impl EventLoop {
         let time = self.now.since(self.started).as_secs_f64();
         let event = Event { sequence: self.sequence, time, kind };
         self.subscribers.retain_mut(|subscriber| subscriber(&event));
+        if self.subscribers.is_empty() {
+            self.node.watch_routes(false);
+        }
     }
 }
 
@@ -33,6 +36,7 @@ fn log(node: &str, kind: &EventKind) {
                 "{node}: best route to {prefix}: from {neighbor:?} by {next_hop:?}, AS path {as_path}"
             );
         }
+        EventKind::Fib { message, .. } => tracing::warn!("{node}: kernel table: {message}"),
         EventKind::Interface { name, message } => tracing::info!("{node}: interface {name}: {message}"),
         EventKind::Reload { message } => tracing::info!("{node}: reload: {message}"),
         EventKind::Missed { count } => tracing::info!("{node}: {count} events were left out"),

@@ -149,7 +149,9 @@ fn two_nodes_of_one_process_peer_and_part() {
         let events = events.lock().unwrap();
         assert!(events.windows(2).all(|two| two[1].sequence == two[0].sequence + 1));
         assert!(
-            events.iter().any(|e| matches!(&e.kind, EventKind::BgpState { to, .. } if to == "Established"))
+            events
+                .iter()
+                .any(|e| matches!(&e.kind, EventKind::BgpState { from, .. } if from == "Established"))
         );
     });
 }

@@ -55,12 +55,16 @@ fn config(place: &Place, spec: &Spec) -> String {
     );
     for (i, session) in spec.sessions.iter().enumerate() {
         let family = if session.remote.is_ipv4() { "ipv4" } else { "ipv6" };
+        let remote_as = match session.remote_asn {
+            super::ANY_EXTERNAL => "external".to_owned(),
+            asn => format!("as {asn}"),
+        };
         let n = if session.remote.is_ipv4() { 4 } else { 6 };
         let _ = write!(
             text,
-            "protocol bgp s{i} {{\n  local {} as {};\n  neighbor {} as {};\n  hold time {};\n  connect retry time 1;\n  \
+            "protocol bgp s{i} {{\n  local {} as {};\n  neighbor {} {remote_as};\n  hold time {};\n  connect retry time 1;\n  \
              connect delay time 1;\n  error wait time 1,2;\n  error forget time 1;\n",
-            session.local, spec.asn, session.remote, session.remote_asn, spec.hold
+            session.local, spec.asn, session.remote, spec.hold
         );
         if session.passive {
             text += "  passive on;\n";
@@ -143,7 +147,8 @@ impl Peer for Bird {
             return None;
         }
         let mut route = Route::default();
-        for line in text.lines() {
+        // Long lists go on in lines that are set in further.
+        for line in text.replace("\n\t\t", " ").lines() {
             let Some((key, value)) = line.trim().split_once(':') else { continue };
             let value = value.trim();
             match key {

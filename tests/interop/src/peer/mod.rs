@@ -57,6 +57,9 @@ impl fmt::Display for Kind {
     }
 }
 
+/// Instead of an AS number: any but its own. BIRD only.
+pub const ANY_EXTERNAL: u32 = 0;
+
 /// What a daemon shall be.
 #[derive(Debug, Clone)]
 pub struct Spec {

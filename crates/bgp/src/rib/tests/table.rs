@@ -1,0 +1,250 @@
+//! A family's table against a model of maps.
+
+use super::{attr_table, peers};
+use crate::egress::RouteSet;
+use crate::instance::NextHopState;
+use crate::rib::Outcome;
+use crate::rib::attrs::AttrId;
+use crate::rib::decision::DecisionConfig;
+use crate::rib::family::{FamilyRib, Shared};
+use crate::rib::table::{Path, PeerId, flag};
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
+use trunkline_core::{Asn, Ipv4Prefix, Prefix, Rng};
+use trunkline_wire::bgp::{AsPath, Attributes, Origin};
+
+/// What the model knows of a path: its attributes, its flags, its epoch.
+type Told = (u32, u8, u8);
+
+struct World {
+    rib: FamilyRib<Ipv4Prefix>,
+    shared: Shared,
+    model: BTreeMap<Prefix, BTreeMap<u16, Told>>,
+    received: [i64; 6],
+    accepted: [i64; 6],
+    /// The routing table, told by reports.
+    reported: BTreeMap<Prefix, u16>,
+}
+
+fn world() -> World {
+    let config = DecisionConfig { always_compare_med: false, maximum_paths: 1, multipath_relax: false };
+    let mut rib = FamilyRib::new(0, 5);
+    rib.report = Some(RouteSet::default());
+    let shared = Shared { attrs: attr_table(), peers: peers(5, |_| true), config };
+    World { rib, shared, model: BTreeMap::new(), received: [0; 6], accepted: [0; 6], reported: BTreeMap::new() }
+}
+
+fn key(n: u64) -> Ipv4Prefix {
+    Ipv4Prefix::from_bits((n as u32) << 8, 24)
+}
+
+impl World {
+    /// LOCAL_PREF tells sets apart, and decides.
+    fn intern(&mut self, peer: u16, value: u32) -> AttrId {
+        let hop = Ipv4Addr::new(192, 0, 2, 100 + peer as u8);
+        let attributes = Attributes {
+            origin: Some(Origin::Igp),
+            as_path: Some(AsPath::sequence([Asn(65000 + u32::from(peer))])),
+            next_hop: Some(hop),
+            local_pref: Some(value),
+            ..Attributes::default()
+        };
+        let id = self.shared.attrs.intern(&attributes, None);
+        self.shared.attrs.next_hops.set(hop.into(), Some(NextHopState { metric: 1, connected: true }));
+        id
+    }
+
+    fn count(&mut self, peer: u16, outcome: Outcome) {
+        self.received[usize::from(peer)] += i64::from(outcome.received);
+        self.accepted[usize::from(peer)] += i64::from(outcome.accepted);
+    }
+
+    fn announce(&mut self, n: u64, peer: u16, value: u32, flags: u8) {
+        let id = self.intern(peer, value);
+        let epoch = self.shared.peers.get(PeerId(peer)).epoch[0];
+        let path = Path::new(PeerId(peer), epoch, id, id, flags, 0);
+        let before = self.best(key(n).into());
+        let outcome = self.rib.announce(key(n), path, &mut self.shared);
+        self.model.entry(key(n).into()).or_default().insert(peer, (value, flags, epoch));
+        assert_eq!(outcome.best_changed, before != self.best(key(n).into()));
+        self.count(peer, outcome);
+    }
+
+    fn withdraw(&mut self, n: u64, peer: u16) {
+        let before = self.best(key(n).into());
+        let outcome = self.rib.withdraw(key(n), PeerId(peer), &mut self.shared);
+        let paths = self.model.entry(key(n).into()).or_default();
+        let had = paths.remove(&peer).is_some();
+        if paths.is_empty() {
+            self.model.remove(&key(n).into());
+        }
+        assert_eq!(outcome.received, -i8::from(had));
+        assert_eq!(outcome.best_changed, before != self.best(key(n).into()));
+        self.count(peer, outcome);
+    }
+
+    /// The highest value, then the lowest identifier: that of the highest peer.
+    fn best(&self, prefix: Prefix) -> Option<(u16, u32)> {
+        let paths = self.model.get(&prefix)?;
+        let good = paths.iter().filter(|(_, (_, flags, _))| *flags == 0);
+        good.map(|(peer, (value, ..))| (*value, *peer)).max().map(|(value, peer)| (peer, value))
+    }
+
+    /// One slice of what is asked for: sweeps, and values that go up by 100 where a neighbour is reviewed.
+    fn walk(&mut self) {
+        if !self.rib.walking() {
+            return;
+        }
+        let mut counts = Vec::new();
+        let again = |_: Ipv4Prefix, path: &Path, attrs: &mut crate::rib::attrs::AttrTable| {
+            let (mut attributes, mp) = attrs.attributes(path.received);
+            attributes.local_pref = attributes.local_pref.map(|v| v + 100);
+            Some((attrs.intern(&attributes, mp), path.flags & flag::INELIGIBLE))
+        };
+        let round = self.rib.walk(&mut self.shared, again, |peer, outcome| counts.push((peer, outcome)));
+        counts.into_iter().for_each(|(peer, outcome)| self.count(peer.0, outcome));
+        if round {
+            self.shared.peers.clear_sweep(0);
+            self.shared.peers.clear_review();
+        }
+    }
+
+    fn sweep(&mut self, peer: u16) {
+        let facts = self.shared.peers.get_mut(PeerId(peer));
+        facts.sweep[0] = Some(facts.epoch[0]);
+        let epoch = facts.epoch[0];
+        self.rib.request_walk();
+        for paths in self.model.values_mut() {
+            if paths.get(&peer).is_some_and(|(.., e)| *e != epoch) {
+                paths.remove(&peer);
+            }
+        }
+        self.model.retain(|_, paths| !paths.is_empty());
+    }
+
+    fn report(&mut self, limit: usize) {
+        let mut some = Vec::new();
+        if let Some(report) = &mut self.rib.report {
+            report.take(limit, &mut some);
+        }
+        for idx in some {
+            let prefix = self.rib.table.prefix(idx);
+            match self.rib.table.best(idx) {
+                Some(best) => drop(self.reported.insert(prefix, best.peer.0)),
+                None => drop(self.reported.remove(&prefix)),
+            }
+        }
+    }
+
+    fn check(&mut self) {
+        while self.rib.walking() {
+            self.walk();
+        }
+        self.report(usize::MAX);
+        let table = &self.rib.table;
+        let mut best = BTreeMap::new();
+        for prefix in self.model.keys() {
+            best.extend(self.best(*prefix).map(|(peer, _)| (*prefix, peer)));
+        }
+        assert_eq!(self.reported, best);
+        let paths: usize = self.model.values().map(BTreeMap::len).sum();
+        assert_eq!(table.counts(), (self.model.len() as u64, paths as u64, best.len() as u64));
+        for (prefix, paths) in &self.model {
+            let Prefix::V4(key) = prefix else { panic!() };
+            let idx = table.find(*key).expect("it is there");
+            let held: BTreeSet<u16> = table.paths(idx).map(|p| p.peer.0).collect();
+            assert!(held.iter().eq(paths.keys()), "{prefix}");
+            assert_eq!(table.best(idx).map(|p| p.peer.0), best.get(prefix).copied());
+            assert!(table.paths(idx).skip(1).all(|p| p.flags & flag::BEST == 0));
+        }
+        for peer in 1..6u16 {
+            let mine = self.model.values().filter_map(|paths| paths.get(&peer));
+            assert_eq!(self.received[usize::from(peer)], mine.clone().count() as i64);
+            let accepted = mine.filter(|(_, flags, _)| flags & flag::REJECTED == 0).count();
+            assert_eq!(self.accepted[usize::from(peer)], accepted as i64);
+        }
+    }
+}
+
+#[test]
+fn announce_withdraw_sweep_reclaim() {
+    for seed in 0..40 {
+        let mut rng = Rng::new(seed);
+        let mut world = world();
+        for step in 0..3000 {
+            let (peer, n) = (1 + rng.below(5) as u16, rng.below(200));
+            match rng.below(100) {
+                0..60 => {
+                    let flags = [0, 0, 0, flag::REJECTED, flag::AS_LOOP][rng.below(5) as usize];
+                    world.announce(n, peer, rng.below(4) as u32, flags);
+                }
+                60..90 => world.withdraw(n, peer),
+                90..94 => world.rib.reclaim(),
+                94..96 => world.report(1 + rng.below(50) as usize),
+                96..98 => world.walk(),
+                98 => {
+                    let facts = world.shared.peers.get_mut(PeerId(peer));
+                    facts.epoch[0] = facts.epoch[0].wrapping_add(1);
+                }
+                // The model knows only sweeps that are over.
+                _ => {
+                    world.sweep(peer);
+                    world.check();
+                }
+            }
+            if step % 500 == 0 {
+                world.check();
+            }
+        }
+        world.check();
+        // After all is gone nothing is left.
+        for n in 0..200 {
+            (1..6).for_each(|peer| world.withdraw(n, peer));
+        }
+        world.check();
+        while world.rib.table.has_empty() {
+            world.rib.reclaim();
+        }
+        assert_eq!(world.rib.table.counts(), (0, 0, 0));
+        assert_eq!(world.shared.attrs.len(), 0, "attribute sets");
+        assert_eq!(world.shared.attrs.next_hops.tracked().count(), 0, "next hops");
+        assert!((0..200).all(|n| world.rib.table.find(key(n)).is_none()));
+        // Places are taken again.
+        let places = world.rib.table.places();
+        (1000..1000 + u64::from(places)).for_each(|n| world.announce(n, 1, 0, 0));
+        assert_eq!(world.rib.table.places(), places);
+        world.check();
+    }
+}
+
+#[test]
+fn a_review_while_the_table_grows_sees_every_path() {
+    let mut world = world();
+    (0..10_000).for_each(|n| world.announce(n, 1, 1, 0));
+    for round in 0..3u64 {
+        world.shared.peers.get_mut(PeerId(1)).review = true;
+        world.rib.request_walk();
+        world.walk();
+        // Begun anew in the middle, and the table grows.
+        world.rib.request_walk();
+        world.walk();
+        (0..3000).for_each(|n| world.announce(20_000 + round * 3000 + n, 1, 1, 0));
+        while world.rib.walking() {
+            world.walk();
+        }
+        let table = &world.rib.table;
+        let old = (0..10_000).map(|n| table.best(table.find(key(n)).unwrap()).unwrap().used);
+        let values: BTreeSet<u32> = old.map(|id| world.shared.attrs.get(id).local_pref()).collect();
+        assert_eq!(values, BTreeSet::from([101]), "round {round}");
+        (0..10_000).for_each(|n| world.announce(n, 1, 1, 0));
+    }
+}
+
+#[test]
+fn a_walk_over_nothing_ends() {
+    let mut world = world();
+    world.sweep(1);
+    assert!(world.rib.walking());
+    world.walk();
+    assert!(!world.rib.walking() && world.shared.peers.get(PeerId(1)).sweep[0].is_none());
+}
