@@ -218,7 +218,7 @@ fn hold_timer(lab: &Lab, kind: Kind) {
     wait_until(PATIENCE, "route", || tl.received(ip(THEIRS_4), THEIR_NETWORK_4).is_some());
     let capture = Capture::start(&pair.us, "e0", lab.dir());
     peer.process().stop();
-    wait_error(&tl, THEIRS_4, &["expired", "nothing from the peer for 6 s"]);
+    wait_error(&tl, THEIRS_4, &["sent NOTIFICATION 4/0 Hold Timer Expired", "nothing from the peer for 6 s"]);
     wait_until(PATIENCE, "NOTIFICATION 4/0 on the wire", || {
         let filter = "ip.src==192.0.2.1 && bgp.type==3";
         capture.fields(filter, &["bgp.notify.major_error"]).contains(&"4".to_owned())

@@ -334,13 +334,13 @@ fn reason(
 ) -> String {
     match (event, sent) {
         (Event::HoldTimerExpires, _) => {
-            match machine.agreed.as_ref().filter(|_| machine.state > State::OpenSent) {
-                Some(agreed) => {
-                    format!("HoldTimer expired: nothing from the peer for {} s", agreed.negotiated.hold_time)
-                }
-                None => {
-                    format!("HoldTimer expired: no OPEN from the peer for {} s", LARGE_HOLD_TIME.as_secs())
-                }
+            let what = match machine.agreed.as_ref().filter(|_| machine.state > State::OpenSent) {
+                Some(agreed) => format!("nothing from the peer for {} s", agreed.negotiated.hold_time),
+                None => format!("no OPEN from the peer for {} s", LARGE_HOLD_TIME.as_secs()),
+            };
+            match sent {
+                Some(sent) => format!("sent NOTIFICATION {sent}: {what}"),
+                None => format!("HoldTimer expired: {what}"),
             }
         }
         (Event::SendHoldTimerExpires, _) => {

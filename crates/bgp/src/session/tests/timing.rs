@@ -36,7 +36,7 @@ fn hold_timer_expires_when_the_peer_is_silent() {
     rig.wait(2.0);
     assert_ne!(rig.session.state(), State::Established);
     assert_eq!(sent_notification(&mut rig, conn), ErrorCode::HOLD_TIMER_EXPIRED.into());
-    let text = "HoldTimer expired: nothing from the peer for 90 s";
+    let text = "sent NOTIFICATION 4/0 Hold Timer Expired: nothing from the peer for 90 s";
     assert_eq!(rig.last_error().as_deref(), Some(text));
     assert!(rig.drain().contains(&Output::Down { reason: text.to_owned(), keep_stale: None }));
 }
@@ -49,7 +49,7 @@ fn hold_timer_is_large_until_the_open() {
     assert_eq!(rig.session.state(), State::OpenSent);
     rig.wait(1.5);
     assert_eq!(sent_notification(&mut rig, conn), ErrorCode::HOLD_TIMER_EXPIRED.into());
-    assert_eq!(rig.last_error().unwrap(), "HoldTimer expired: no OPEN from the peer for 240 s");
+    assert_eq!(rig.last_error().unwrap(), "sent NOTIFICATION 4/0 Hold Timer Expired: no OPEN from the peer for 240 s");
 }
 
 #[test]
