@@ -170,7 +170,8 @@ fn is_unsafe(line: &str) -> bool {
 /// Whether the place is not within quotes and not within a longer word.
 fn is_code(line: &str, at: usize) -> bool {
     let before = &line[..at];
-    before.matches('"').count().is_multiple_of(2) && !before.ends_with(|c: char| c.is_alphanumeric() || c == '_')
+    before.matches('"').count().is_multiple_of(2)
+        && !before.ends_with(|c: char| c.is_alphanumeric() || c == '_')
 }
 
 fn words(name: &str, text: &str, forbidden: &[&str], problems: &mut Vec<String>) {

@@ -105,3 +105,49 @@ impl Policy {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rule(prefixes: &[(&str, u8, u8)], verdict: Verdict) -> Rule {
+        let prefixes = prefixes
+            .iter()
+            .map(|(p, ge, le)| PrefixMatch { prefix: p.parse().unwrap(), ge: *ge, le: *le })
+            .collect();
+        Rule { prefixes, verdict, actions: vec![Action::SetMed(1)] }
+    }
+
+    #[test]
+    fn the_first_rule_that_matches_decides() {
+        let rules = vec![
+            rule(&[("10.0.0.0/8", 16, 24), ("2001:db8::/32", 32, 48)], Verdict::Accept),
+            rule(&[("10.0.0.0/8", 8, 32)], Verdict::Reject),
+            rule(&[("0.0.0.0/0", 8, 24)], Verdict::Accept),
+        ];
+        let list = Policy::List(Arc::new(PrefixList { name: "x".into(), rules }));
+        for (prefix, want) in [
+            ("10.1.0.0/16", Some(0)),
+            ("10.1.2.0/24", Some(0)),
+            ("10.1.2.0/25", None),
+            ("10.0.0.0/8", None),
+            ("11.0.0.0/8", Some(2)),
+            ("11.0.0.0/7", None),
+            ("0.0.0.0/0", None),
+            ("2001:db8:1::/48", Some(0)),
+            ("2001:db8::/32", Some(0)),
+            ("2001:db8:1::/49", None),
+            ("2001:db9::/32", None),
+        ] {
+            assert_eq!(list.find(prefix.parse().unwrap()), want, "{prefix}");
+            assert_eq!(Policy::Accept.find(prefix.parse().unwrap()), Some(0));
+            assert_eq!(Policy::Reject.find(prefix.parse().unwrap()), None);
+        }
+        assert_eq!(
+            (list.actions(0).len(), Policy::Accept.actions(0).len(), list.actions(9).len()),
+            (1, 0, 0)
+        );
+        let empty = PrefixList { name: "x".into(), rules: vec![rule(&[], Verdict::Accept)] };
+        assert_eq!(Policy::List(Arc::new(empty)).find("::/0".parse().unwrap()), Some(0));
+    }
+}

@@ -18,9 +18,13 @@ pub enum ParsePrefixError {
 impl fmt::Display for ParsePrefixError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            ParsePrefixError::Form => f.write_str("a prefix is an address, a slash and a length, as in 192.0.2.0/24"),
+            ParsePrefixError::Form => {
+                f.write_str("a prefix is an address, a slash and a length, as in 192.0.2.0/24")
+            }
             ParsePrefixError::Length => f.write_str("a prefix length is 0 to 32 for IPv4, 0 to 128 for IPv6"),
-            ParsePrefixError::HostBits(p) => write!(f, "bits are set beyond the prefix length; the prefix is {p}"),
+            ParsePrefixError::HostBits(p) => {
+                write!(f, "bits are set beyond the prefix length; the prefix is {p}")
+            }
         }
     }
 }

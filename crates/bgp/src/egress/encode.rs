@@ -4,9 +4,7 @@ use super::export::ExportRules;
 use crate::rib::Peers;
 use crate::rib::attrs::{AttrId, AttrTable};
 use crate::rib::table::{Key, PeerId, RouteIdx, Table};
-use trunkline_wire::bgp::{
-    Family, MpNextHop, emit_mp_reach,
-};
+use trunkline_wire::bgp::{Family, MpNextHop, emit_mp_reach};
 
 /// What the receivers hold.
 pub(crate) trait Sent {
@@ -139,7 +137,7 @@ pub(crate) fn encode<K: Key>(
     items.sort_unstable();
     let mut prefixes: Vec<K::Wire> = Vec::new();
     let mut instead: Vec<K::Wire> = Vec::new();
-    let mut unsaid: Vec<K::Wire> = Vec::new();
+    let mut unsaid: Vec<(PeerId, K::Wire)> = Vec::new();
     for run in items.chunk_by(|a, b| (a.attrs, a.source, a.rule) == (b.attrs, b.source, b.rule)) {
         let Some(first) = run.first() else { continue };
         prefixes.clear();
@@ -155,7 +153,7 @@ pub(crate) fn encode<K: Key>(
         for (i, (item, prefix)) in run.iter().zip(&prefixes).enumerate() {
             let previous = sent.previous(item.idx);
             if i >= told {
-                unsaid.extend(previous.map(|_| *prefix));
+                unsaid.extend(previous.map(|source| (source, *prefix)));
             } else if previous.is_some_and(|p| p != item.source) {
                 instead.push(*prefix);
             }
@@ -163,12 +161,13 @@ pub(crate) fn encode<K: Key>(
         }
         chunk.instead_updates += withdraw::<K>(rules, &instead, &mut chunk.instead);
         chunk.end_part(first.source);
-        if !unsaid.is_empty() {
-            // Routes that are gone, or whose attributes fit no message (RFC 8654 §4). Who gave a route that is gone
-            // never had it from us.
-            let source = if first.attrs == AttrId::NONE { first.source } else { PeerId::NONE };
-            chunk.updates += withdraw::<K>(rules, &unsaid, &mut chunk.bytes);
-            chunk.end_part(source);
+        // Routes that are gone, or whose attributes fit no message (RFC 8654 §4). Who gave the route that the others
+        // hold never had it from us.
+        for gone in unsaid.chunk_by(|a, b| a.0 == b.0) {
+            instead.clear();
+            instead.extend(gone.iter().map(|(_, prefix)| *prefix));
+            chunk.updates += withdraw::<K>(rules, &instead, &mut chunk.bytes);
+            chunk.end_part(gone.first().map_or(PeerId::NONE, |(source, _)| *source));
         }
     }
 }
@@ -183,7 +182,9 @@ fn announce<K: Key>(
     chunk: &mut Chunk,
 ) -> usize {
     let Some(best) = from.table.best(item.idx) else { return 0 };
-    let Some(mp) = rules.block(best, item.rule, from.peers.get(best.peer), from.attrs, block) else { return 0 };
+    let Some(mp) = rules.block(best, item.rule, from.peers.get(best.peer), from.attrs, block) else {
+        return 0;
+    };
     let mut told = 0;
     while let Some(rest) = prefixes.get(told..).filter(|rest| !rest.is_empty()) {
         let count = one_update::<K>(rules, from.family, mp, block, rest, &mut chunk.bytes);

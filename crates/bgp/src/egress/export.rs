@@ -7,8 +7,8 @@ use crate::rib::table::{Path, PeerId};
 use std::net::{IpAddr, Ipv4Addr};
 use trunkline_core::{Asn, Prefix};
 use trunkline_wire::bgp::{
-    AsPath, AsPathSegment, Attributes, Family, MpNextHop, RawAttribute, Role, SegmentKind, attribute, emit_attribute, flag,
-    raw_attributes,
+    AsPath, AsPathSegment, Attributes, Family, MpNextHop, RawAttribute, Role, SegmentKind, attribute,
+    emit_attribute, flag, raw_attributes,
 };
 
 /// Everything on which the octets of an UPDATE to a neighbour depend. Neighbours with equal rules form a group.

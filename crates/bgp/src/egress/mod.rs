@@ -271,7 +271,8 @@ impl Egress {
     /// Takes a member out of step: it gets a set of its own.
     fn fall_behind(&mut self, peer: PeerId) {
         let Some(Some(member)) = self.members.get_mut(peer.index()) else { return };
-        let (Position::InStep(next), Some(group)) = (&member.position, self.groups[member.group].as_mut()) else {
+        let (Position::InStep(next), Some(group)) = (&member.position, self.groups[member.group].as_mut())
+        else {
             return;
         };
         let skip = next.saturating_sub(group.first) as usize;
@@ -320,7 +321,14 @@ impl Egress {
                     self.scratch.routes.clear();
                     own.dirty.take(CHUNK_ROUTES, &mut self.scratch.routes);
                     self.chunk.clear();
-                    encode(&group.rules, &source, Some(peer), &mut self.scratch, &mut own.sent, &mut self.chunk);
+                    encode(
+                        &group.rules,
+                        &source,
+                        Some(peer),
+                        &mut self.scratch,
+                        &mut own.sent,
+                        &mut self.chunk,
+                    );
                     polled.updates += self.chunk.copy_for(peer, buf);
                 }
                 Position::InStep(next) => {
@@ -381,7 +389,9 @@ impl Egress {
             || member.end_refresh
             || match &member.position {
                 Position::CatchUp(_) => true,
-                Position::InStep(next) => !group.dirty.is_empty() || *next < group.first + group.chunks.len() as u64,
+                Position::InStep(next) => {
+                    !group.dirty.is_empty() || *next < group.first + group.chunks.len() as u64
+                }
             }
     }
 

@@ -11,8 +11,8 @@ use crate::session::{Negotiated, Receiver};
 use std::net::IpAddr;
 use trunkline_core::{Instant, Ipv4Prefix, Ipv6Prefix, Prefix};
 use trunkline_wire::bgp::{
-    Afi, Attributes, Family, MpNextHop, NlriFault, Notification, ParseContext, Role, RouteRefresh, RouteRefreshSubtype, Safi,
-    Severity, Update, ipv4_prefixes, ipv6_prefixes, parse_attributes,
+    Afi, Attributes, Family, MpNextHop, NlriFault, Notification, ParseContext, Role, RouteRefresh,
+    RouteRefreshSubtype, Safi, Severity, Update, ipv4_prefixes, ipv6_prefixes, parse_attributes,
 };
 
 /// Takes what one neighbour sends.
@@ -90,7 +90,9 @@ impl Receiver for Ingest<'_> {
                     state.refreshing = true;
                 }
             }
-            RouteRefreshSubtype::EoRR if negotiated.enhanced_route_refresh => self.sweep_after_refresh(number),
+            RouteRefreshSubtype::EoRR if negotiated.enhanced_route_refresh => {
+                self.sweep_after_refresh(number)
+            }
             _ => self.peer.fault("ROUTE-REFRESH of an unknown subtype", "ignored"),
         }
     }
@@ -122,7 +124,12 @@ impl Ingest<'_> {
     }
 
     /// Decodes into `batch`; the attributes of what is announced. An error resets the session.
-    fn read(&mut self, update: &Update<'_>, n: &Negotiated, batch: &mut Batch) -> Result<AttrId, Notification> {
+    fn read(
+        &mut self,
+        update: &Update<'_>,
+        n: &Negotiated,
+        batch: &mut Batch,
+    ) -> Result<AttrId, Notification> {
         let fields = read4(update.withdrawn_routes, &mut batch.withdrawn4)
             .and_then(|()| read4(update.nlri, &mut batch.announced4));
         fields.map_err(|fault| self.unreadable(&fault, fault.to_notification()))?;
@@ -181,8 +188,11 @@ impl Ingest<'_> {
             None => None,
         };
         for fault in &parsed.faults {
-            let treatment =
-                if fault.severity == Severity::TreatAsWithdraw { "treat as withdraw" } else { "attribute discard" };
+            let treatment = if fault.severity == Severity::TreatAsWithdraw {
+                "treat as withdraw"
+            } else {
+                "attribute discard"
+            };
             self.peer.fault(fault.to_string(), treatment);
         }
         self.drop_inactive(batch);
@@ -265,7 +275,12 @@ impl Ingest<'_> {
         if !self.peer.external || !self.peer.config.enforce_first_as {
             return;
         }
-        let first = self.rib.shared.attrs.get(id).neighbor_as;
+        let attrs = &self.rib.shared.attrs;
+        if attrs.get(id).neighbor_as == self.peer.config.asn {
+            return;
+        }
+        // It may stand in a set.
+        let first = attrs.attributes(id).0.as_path.and_then(|p| p.first_as()).unwrap_or_default();
         if first != self.peer.config.asn {
             let what = format!("AS_PATH begins with AS {first}, not with the peer's AS");
             self.peer.fault(what, "treat as withdraw");
@@ -325,13 +340,15 @@ impl Ingest<'_> {
         let mut import = Import { received, flags, memo: None };
         let epoch = self.rib.shared.peers.get(peer).epoch;
         for prefix in &batch.announced4 {
-            let (used, flags) = import.run(&self.peer.config.import, (*prefix).into(), &mut self.rib.shared.attrs);
+            let (used, flags) =
+                import.run(&self.peer.config.import, (*prefix).into(), &mut self.rib.shared.attrs);
             let path = Path::new(peer, epoch[0], received, used, flags, stamp);
             let outcome = self.rib.v4.announce(*prefix, path, &mut self.rib.shared);
             self.peer.count(0, outcome);
         }
         for prefix in &batch.announced6 {
-            let (used, flags) = import.run(&self.peer.config.import, (*prefix).into(), &mut self.rib.shared.attrs);
+            let (used, flags) =
+                import.run(&self.peer.config.import, (*prefix).into(), &mut self.rib.shared.attrs);
             let path = Path::new(peer, epoch[1], received, used, flags, stamp);
             let outcome = self.rib.v6.announce((*prefix).into(), path, &mut self.rib.shared);
             self.peer.count(1, outcome);
@@ -384,8 +401,10 @@ fn good_next_hop(peer: &PeerState, hop: IpAddr, addresses: &[LocalAddress]) -> b
     if !peer.external || peer.config.multihop.is_some() || is_link_local(hop) {
         return true;
     }
-    let covers = |a: &LocalAddress, x: IpAddr| Prefix::new(a.address, a.length).is_some_and(|p| p.contains(x));
-    let shared = |a: &LocalAddress| addresses.iter().any(|b| b.interface == a.interface && covers(b, address));
+    let covers =
+        |a: &LocalAddress, x: IpAddr| Prefix::new(a.address, a.length).is_some_and(|p| p.contains(x));
+    let shared =
+        |a: &LocalAddress| addresses.iter().any(|b| b.interface == a.interface && covers(b, address));
     addresses.iter().any(|a| covers(a, hop) && shared(a))
 }
 

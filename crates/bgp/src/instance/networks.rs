@@ -57,7 +57,8 @@ impl Bgp {
     pub(super) fn join_egress(&mut self, id: PeerId) {
         for (number, family) in FAMILIES.into_iter().enumerate() {
             let Some(rules) = self.export_rules(id, family) else { continue };
-            let current = if number == 0 { self.rib.v4.egress.rules(id) } else { self.rib.v6.egress.rules(id) };
+            let current =
+                if number == 0 { self.rib.v4.egress.rules(id) } else { self.rib.v6.egress.rules(id) };
             if current == Some(&rules) {
                 continue;
             }
@@ -78,7 +79,12 @@ impl Bgp {
             family,
             external: peer.state.external,
             local_asn: self.config.asn,
-            own_next_hop: self.own_next_hop(family, negotiated.local.ip(), peer.state.address, extended_next_hop),
+            own_next_hop: self.own_next_hop(
+                family,
+                negotiated.local.ip(),
+                peer.state.address,
+                extended_next_hop,
+            ),
             next_hop_self: config.next_hop_self,
             extended_next_hop,
             four_octet_as: negotiated.four_octet_as,
@@ -96,7 +102,8 @@ impl Bgp {
         let local = local.to_canonical();
         let same = self.addresses.iter().find(|a| a.address == local);
         let covering = || {
-            let covers = |a: &&LocalAddress| Prefix::new(a.address, a.length).is_some_and(|p| p.contains(local));
+            let covers =
+                |a: &&LocalAddress| Prefix::new(a.address, a.length).is_some_and(|p| p.contains(local));
             self.addresses.iter().find(covers)
         };
         let interface = same.or_else(covering).map(|a| a.interface);
@@ -110,7 +117,9 @@ impl Bgp {
             (Family::IPV4_UNICAST, IpAddr::V6(_)) => {
                 MpNextHop::from(on_interface(IpAddr::is_ipv4).unwrap_or(self.config.router_id.into()))
             }
-            (_, IpAddr::V6(global)) => MpNextHop::V6 { global, link_local: self.link_local(interface, global, peer) },
+            (_, IpAddr::V6(global)) => {
+                MpNextHop::V6 { global, link_local: self.link_local(interface, global, peer) }
+            }
             (_, IpAddr::V4(v4)) => {
                 let global = |a: &IpAddr| matches!(a, IpAddr::V6(a) if !a.is_unicast_link_local());
                 MpNextHop::from(on_interface(global).unwrap_or(v4.to_ipv6_mapped().into()))
@@ -121,7 +130,9 @@ impl Bgp {
     /// RFC 2545 §3: the link-local address goes along where the peer is on the same subnet.
     fn link_local(&self, interface: Option<u32>, global: Ipv6Addr, peer: IpAddr) -> Option<Ipv6Addr> {
         let shares = |a: &LocalAddress| {
-            a.address == global && !a.loopback && Prefix::new(a.address, a.length).is_some_and(|p| p.contains(peer))
+            a.address == global
+                && !a.loopback
+                && Prefix::new(a.address, a.length).is_some_and(|p| p.contains(peer))
         };
         if global.is_unicast_link_local() || !self.addresses.iter().any(shares) {
             return None;

@@ -43,10 +43,18 @@ impl Bgp {
 
     pub(super) fn neighbor(&self, address: IpAddr) -> Result<PeerId, Answer> {
         let id = self.by_address.get(&address.to_canonical()).copied();
-        id.ok_or_else(|| Answer::error(ErrorKind::NotFound, format!("no BGP neighbor has the address {address}")))
+        id.ok_or_else(|| {
+            Answer::error(ErrorKind::NotFound, format!("no BGP neighbor has the address {address}"))
+        })
     }
 
-    fn clear(&mut self, now: Instant, address: Option<IpAddr>, soft: bool, out: &mut Outbox<Output>) -> Answer {
+    fn clear(
+        &mut self,
+        now: Instant,
+        address: Option<IpAddr>,
+        soft: bool,
+        out: &mut Outbox<Output>,
+    ) -> Answer {
         let ids = match address {
             Some(address) => match self.neighbor(address) {
                 Ok(id) => vec![id],
@@ -85,7 +93,8 @@ impl Bgp {
     fn clear_softly(&mut self, now: Instant, id: PeerId, out: &mut Outbox<Output>) -> Option<IpAddr> {
         let Some(Some(Peer { session, state })) = self.peers.get(id.index()) else { return None };
         let negotiated = session.negotiated()?;
-        let (families, refresh, address) = (negotiated.families.clone(), negotiated.route_refresh, state.address);
+        let (families, refresh, address) =
+            (negotiated.families.clone(), negotiated.route_refresh, state.address);
         self.rib.request_review(id);
         for family in families.into_iter().filter(|f| FAMILIES.contains(f)) {
             match number(family) {

@@ -125,13 +125,15 @@ impl Bgp {
     pub fn reconfigure(&mut self, now: Instant, config: Config, out: &mut Outbox<Output>) -> Reconfigured {
         let mut done = Reconfigured::default();
         let old = std::mem::replace(&mut self.config, config);
-        let identity = |c: &Config| (c.asn, c.router_id, c.cluster_id, c.default_local_pref, c.host_name.clone());
+        let identity =
+            |c: &Config| (c.asn, c.router_id, c.cluster_id, c.default_local_pref, c.host_name.clone());
         if identity(&old) != identity(&self.config) {
             self.start_over(now, &mut done, out);
             return done;
         }
         if decision_config(&old) != decision_config(&self.config) {
-            done.changes.push("the rules of the decision process changed: all routes are compared again".into());
+            done.changes
+                .push("the rules of the decision process changed: all routes are compared again".into());
             self.rib.shared.config = decision_config(&self.config);
             self.rib.request_review(PeerId::LOCAL);
             self.ids().into_iter().for_each(|id| self.rib.request_review(id));
@@ -151,7 +153,8 @@ impl Bgp {
 
     /// Who we are changed: every session ends, and all begins anew.
     fn start_over(&mut self, now: Instant, done: &mut Reconfigured, out: &mut Outbox<Output>) {
-        done.changes.push("AS, router id, cluster id, name or default LOCAL_PREF changed: BGP starts over".into());
+        done.changes
+            .push("AS, router id, cluster id, name or default LOCAL_PREF changed: BGP starts over".into());
         for id in self.ids() {
             if let Some(Some(peer)) = self.peers.get(id.index()) {
                 done.reset.push(peer.state.address.to_string());
@@ -199,7 +202,13 @@ impl Bgp {
     }
 
     /// Neighbours of a range that changed or went are removed; they may connect again.
-    fn reconfigure_ranges(&mut self, now: Instant, old: &Config, done: &mut Reconfigured, out: &mut Outbox<Output>) {
+    fn reconfigure_ranges(
+        &mut self,
+        now: Instant,
+        old: &Config,
+        done: &mut Reconfigured,
+        out: &mut Outbox<Output>,
+    ) {
         if old.listen_ranges == self.config.listen_ranges {
             return;
         }

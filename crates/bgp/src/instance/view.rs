@@ -8,8 +8,8 @@ use crate::rib::family::FamilyRib;
 use crate::rib::table::{Key, Path, PeerId, RouteIdx};
 use trunkline_core::{Instant, Prefix};
 use trunkline_view::bgp::{
-    FaultCount, NeighborFamily, NeighborSummary, NeighborView, NeighborsView, PathView, RoutesQuery, RoutesView,
-    SummaryView, TableView,
+    FaultCount, NeighborFamily, NeighborSummary, NeighborView, NeighborsView, PathView, RoutesQuery,
+    RoutesView, SummaryView, TableView,
 };
 use trunkline_view::{Answer, ErrorKind};
 use trunkline_wire::bgp::{Attributes, Family, MpNextHop, Origin};
@@ -37,7 +37,8 @@ impl Bgp {
             table("ipv4-unicast", self.rib.v4.table.counts()),
             table("ipv6-unicast", self.rib.v6.table.counts()),
         ];
-        let mut neighbors: Vec<NeighborSummary> = self.alive().map(|p| self.neighbor_summary(now, p)).collect();
+        let mut neighbors: Vec<NeighborSummary> =
+            self.alive().map(|p| self.neighbor_summary(now, p)).collect();
         neighbors.sort_by_key(|n| (n.dynamic, n.address));
         SummaryView { asn: self.config.asn, router_id: self.config.router_id, neighbors, tables }
     }
@@ -60,7 +61,8 @@ impl Bgp {
             messages_sent: 0,
             prefixes_received: state.families.iter().map(|f| f.received).sum(),
             prefixes_accepted: state.families.iter().map(|f| f.accepted).sum(),
-            prefixes_advertised: self.rib.v4.egress.advertised(state.id) + self.rib.v6.egress.advertised(state.id),
+            prefixes_advertised: self.rib.v4.egress.advertised(state.id)
+                + self.rib.v6.egress.advertised(state.id),
             last_error: None,
         };
         peer.session.describe_summary(now, &mut view);
@@ -297,7 +299,14 @@ impl Page<'_> {
         }
     }
 
-    fn view(&self, prefix: Prefix, path: &Path, number: usize, a: Attributes, mp: Option<MpNextHop>) -> PathView {
+    fn view(
+        &self,
+        prefix: Prefix,
+        path: &Path,
+        number: usize,
+        a: Attributes,
+        mp: Option<MpNextHop>,
+    ) -> PathView {
         let shared = &self.rib().shared;
         let state = shared.attrs.next_hops.state(shared.attrs.get(path.used).next_hop);
         let local = path.peer == PeerId::LOCAL;

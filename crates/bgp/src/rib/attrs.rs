@@ -49,7 +49,8 @@ pub(crate) struct AttrSet {
     pub(crate) preference: u64,
     /// MULTI_EXIT_DISC; 0 where it is missing (RFC 4271 §9.1.2.2 c).
     pub(crate) med: u32,
-    /// The leftmost AS of AS_PATH, 0 where there is none.
+    /// The neighbouring AS of RFC 4271 §9.1.2.2 c: the leftmost of AS_PATH; 0, as our own, where there is none or it
+    /// stands in a set.
     pub(crate) neighbor_as: Asn,
     pub(crate) next_hop: NextHopId,
     /// ORIGINATOR_ID; 0 where there is none.
@@ -227,7 +228,7 @@ impl AttrTable {
             refs: 0,
             preference: u64::from(!local_pref) << 32 | path_len << 16 | origin,
             med: a.med.unwrap_or(0),
-            neighbor_as: a.as_path.as_ref().and_then(|p| p.first_as()).unwrap_or_default(),
+            neighbor_as: a.as_path.as_ref().and_then(|p| p.neighbor_as()).unwrap_or_default(),
             next_hop,
             originator: a.originator_id.map_or(0, Ipv4Addr::to_bits),
             cluster_list_len: a.cluster_list.len().min(0xffff) as u16,
@@ -281,7 +282,6 @@ impl AttrTable {
         apply_actions(&mut attributes, actions);
         self.intern(&attributes, mp)
     }
-
 }
 
 fn stored_next_hop(octets: &[u8]) -> Option<MpNextHop> {

@@ -51,8 +51,7 @@ impl Step {
 /// Whether the path may be chosen: accepted, without a loop, its next hop resolved.
 #[inline]
 pub(crate) fn eligible(path: &Path, attrs: &AttrTable) -> bool {
-    path.flags & flag::INELIGIBLE == 0
-        && attrs.next_hops.state(attrs.get(path.used).next_hop).is_some()
+    path.flags & flag::INELIGIBLE == 0 && attrs.next_hops.state(attrs.get(path.used).next_hop).is_some()
 }
 
 /// What is compared of a path, unpacked.
@@ -109,7 +108,12 @@ impl<'a> Candidate<'a> {
 type Candidates<'a> = smallvec::SmallVec<[Candidate<'a>; 8]>;
 
 /// The candidates that are left after MULTI_EXIT_DISC.
-fn survivors<'a>(paths: &[Path], attrs: &AttrTable, peers: &'a Peers, config: &DecisionConfig) -> Candidates<'a> {
+fn survivors<'a>(
+    paths: &[Path],
+    attrs: &AttrTable,
+    peers: &'a Peers,
+    config: &DecisionConfig,
+) -> Candidates<'a> {
     let all = paths.iter().enumerate().filter(|(_, p)| eligible(p, attrs));
     let mut left: Candidates<'a> = all.map(|(i, p)| Candidate::new(i, p, attrs, peers)).collect();
     let Some(first) = left.iter().min_by(|a, b| a.before_med(b)) else { return left };
@@ -130,7 +134,12 @@ fn survivors<'a>(paths: &[Path], attrs: &AttrTable, peers: &'a Peers, config: &D
 }
 
 /// The place of the best path; none where no path is eligible.
-pub(crate) fn choose(paths: &[Path], attrs: &AttrTable, peers: &Peers, config: &DecisionConfig) -> Option<usize> {
+pub(crate) fn choose(
+    paths: &[Path],
+    attrs: &AttrTable,
+    peers: &Peers,
+    config: &DecisionConfig,
+) -> Option<usize> {
     let left = survivors(paths, attrs, peers, config);
     left.iter().min_by(|a, b| a.interior(b).then_with(|| a.tie_break(b))).map(|c| c.at)
 }
@@ -154,7 +163,13 @@ pub(crate) fn multipath(
 }
 
 /// By which step `loser` lost to `best`; both are eligible.
-pub(crate) fn lost_by(best: &Path, loser: &Path, attrs: &AttrTable, peers: &Peers, config: &DecisionConfig) -> Step {
+pub(crate) fn lost_by(
+    best: &Path,
+    loser: &Path,
+    attrs: &AttrTable,
+    peers: &Peers,
+    config: &DecisionConfig,
+) -> Step {
     let (b, l) = (Candidate::new(0, best, attrs, peers), Candidate::new(1, loser, attrs, peers));
     let part = |c: &Candidate<'_>, shift: u32, mask: u64| c.preference >> shift & mask;
     if b.local != l.local {
@@ -194,7 +209,10 @@ pub(crate) fn ineligible_because(path: &Path, attrs: &AttrTable) -> Option<Strin
     } else if has(flag::REFLECTION_LOOP) {
         Some("ORIGINATOR_ID or CLUSTER_LIST names us: a loop (RFC 4456 §8)".into())
     } else if has(flag::BAD_NEXT_HOP) {
-        Some("NEXT_HOP is our own address, or not on a subnet that we share with the peer (RFC 4271 §6.3)".into())
+        Some(
+            "NEXT_HOP is our own address, or not on a subnet that we share with the peer (RFC 4271 §6.3)"
+                .into(),
+        )
     } else if has(flag::LEAK) {
         Some("a route leak by ONLY_TO_CUSTOMER (RFC 9234 §5)".into())
     } else if has(flag::REJECTED) {

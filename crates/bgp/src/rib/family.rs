@@ -115,7 +115,8 @@ impl<K: Key> FamilyRib<K> {
 
     /// Something about many paths changed: every destination is to be looked at again.
     pub(crate) fn request_walk(&mut self) {
-        self.walk = Walk { left: self.table.places(), places: self.table.places(), under_way: true, ..self.walk };
+        self.walk =
+            Walk { left: self.table.places(), places: self.table.places(), under_way: true, ..self.walk };
     }
 
     pub(crate) fn walking(&self) -> bool {

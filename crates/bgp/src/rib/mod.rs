@@ -5,8 +5,8 @@
 
 pub(crate) mod attrs;
 pub(crate) mod decision;
-pub(crate) mod next_hop;
 pub(crate) mod family;
+pub(crate) mod next_hop;
 pub(crate) mod table;
 
 #[cfg(test)]
@@ -86,7 +86,15 @@ impl PeerFacts {
     }
 
     pub(crate) fn new(address: IpAddr, external: bool) -> PeerFacts {
-        PeerFacts { external, client: false, router_id: 0, address, epoch: [0; 2], sweep: [None; 2], review: false }
+        PeerFacts {
+            external,
+            client: false,
+            router_id: 0,
+            address,
+            epoch: [0; 2],
+            sweep: [None; 2],
+            review: false,
+        }
     }
 }
 
@@ -115,7 +123,12 @@ fn accepted(path: &Path) -> i8 {
 }
 
 /// A path comes or replaces the one that its neighbour gave before.
-pub(crate) fn announce<K: Key>(table: &mut Table<K>, key: K, path: Path, ctx: &mut Context<'_>) -> (RouteIdx, Outcome) {
+pub(crate) fn announce<K: Key>(
+    table: &mut Table<K>,
+    key: K,
+    path: Path,
+    ctx: &mut Context<'_>,
+) -> (RouteIdx, Outcome) {
     let idx = table.find_or_insert(key);
     ctx.attrs.retain(path.received);
     ctx.attrs.retain(path.used);

@@ -76,7 +76,14 @@ impl Path {
         next: END,
     };
 
-    pub(crate) fn new(peer: PeerId, epoch: u8, received: AttrId, used: AttrId, flags: u8, stamp: u32) -> Path {
+    pub(crate) fn new(
+        peer: PeerId,
+        epoch: u8,
+        received: AttrId,
+        used: AttrId,
+        flags: u8,
+        stamp: u32,
+    ) -> Path {
         Path { peer, flags, epoch, received, used, stamp, next: END }
     }
 }

@@ -114,7 +114,11 @@ fn what_cannot_be_read_resets_the_session() {
             ErrorCode::MALFORMED_ATTRIBUTE_LIST,
         ),
         ("MP_UNREACH cut", whole(&[0x80, 15, 2, 0, 2], &[]), ErrorCode::OPTIONAL_ATTRIBUTE_ERROR),
-        ("well-known unknown", whole(&[&good[..], &[0x40, 99, 0]].concat(), &[8, 10]), ErrorCode::UNRECOGNIZED_WELL_KNOWN_ATTRIBUTE),
+        (
+            "well-known unknown",
+            whole(&[&good[..], &[0x40, 99, 0]].concat(), &[8, 10]),
+            ErrorCode::UNRECOGNIZED_WELL_KNOWN_ATTRIBUTE,
+        ),
     ];
     for (what, octets, error) in cases {
         let mut rig = two();
@@ -238,7 +242,8 @@ fn an_attribute_set_without_next_hop_is_not_known_from_our_own_routes() {
     rig.feed(trunkline_bgp::Input::Network { prefix: p("10.1.0.0/16"), present: true });
     rig.settle();
     assert_eq!(rig.peers[1].prefixes(), ["10.1.0.0/16"]);
-    let local = Attributes { origin: Some(Origin::Igp), as_path: Some(AsPath::default()), ..Attributes::default() };
+    let local =
+        Attributes { origin: Some(Origin::Igp), as_path: Some(AsPath::default()), ..Attributes::default() };
     rig.send(0, &update(&local, &["203.0.113.0/24"]));
     let faults = rig.faults(0);
     assert!(faults.len() == 1 && faults[0].starts_with("NEXT_HOP is missing"), "{faults:?}");

@@ -117,7 +117,8 @@ fn ipv4_with_ipv6_next_hops() {
         n.extended_next_hop = true;
         n
     };
-    let neighbors = [extended("2001:db8::2", 65001), extended("2001:db8::3", 65002), neighbor("192.0.2.4", 65003)];
+    let neighbors =
+        [extended("2001:db8::2", 65001), extended("2001:db8::3", 65002), neighbor("192.0.2.4", 65003)];
     let config = with(neighbors);
     let mut rig = Rig::new(config.clone());
     for neighbor in &config.neighbors {
@@ -148,7 +149,11 @@ fn ipv4_with_ipv6_next_hops() {
 #[test]
 fn a_route_whose_attributes_fit_no_message_is_withdrawn() {
     // RFC 8654 §4
-    let mut rig = Rig::new(with([neighbor("192.0.2.2", 65001), neighbor("192.0.2.3", 65002), neighbor("192.0.2.4", 65003)]));
+    let mut rig = Rig::new(with([
+        neighbor("192.0.2.2", 65001),
+        neighbor("192.0.2.3", 65002),
+        neighbor("192.0.2.4", 65003),
+    ]));
     for (address, asn) in [("192.0.2.2", 65001), ("192.0.2.3", 65002), ("192.0.2.4", 65003)] {
         let peer = rig.peer(a(address), asn);
         if asn != 65002 {

@@ -2,10 +2,10 @@
 
 use crate::rig::*;
 use std::sync::Arc;
+use trunkline_bgp::Input;
 use trunkline_bgp::config::{Config, ListenRange, MaximumPrefixes, Reject};
 use trunkline_bgp::policy::*;
 use trunkline_bgp::transport::TcpEvent;
-use trunkline_bgp::Input;
 use trunkline_core::{Asn, ConnId, Duration};
 use trunkline_view::{Answer, Query};
 use trunkline_wire::bgp::*;
@@ -42,7 +42,9 @@ fn import_policy_changes_in_place() {
     let mut rig = Rig::up(config.clone());
     rig.send(0, &update(&attrs(&[65001], "192.0.2.2"), &THREE));
     assert_eq!(rig.peers[1].prefixes(), THREE);
-    edit(&mut config, 0, |n| n.import = list("10.2.0.0/16", vec![Action::SetMed(7), Action::AddCommunity(Community(9))]));
+    edit(&mut config, 0, |n| {
+        n.import = list("10.2.0.0/16", vec![Action::SetMed(7), Action::AddCommunity(Community(9))])
+    });
     let done = change(&mut rig, &config);
     assert_eq!((done.reset.len(), done.changes.len()), (0, 1));
     assert_eq!(rig.peers[1].prefixes(), [THREE[0], THREE[2]]);
@@ -67,7 +69,9 @@ fn export_policy_changes_in_place() {
     let mut config = base();
     let mut rig = Rig::up(config.clone());
     rig.send(0, &update(&attrs(&[65001], "192.0.2.2"), &THREE));
-    edit(&mut config, 1, |n| n.export = list("10.2.0.0/16", vec![Action::Prepend(US, 2), Action::SetLocalPref(5)]));
+    edit(&mut config, 1, |n| {
+        n.export = list("10.2.0.0/16", vec![Action::Prepend(US, 2), Action::SetLocalPref(5)])
+    });
     change(&mut rig, &config);
     assert_eq!(rig.peers[1].prefixes(), [THREE[0], THREE[2]]);
     let (attributes, _) = &rig.peers[1].table[&p(THREE[0])];
@@ -176,7 +180,9 @@ fn another_identity_starts_over() {
     assert_eq!(done.reset.len(), 2);
     assert!(rig.routes.is_empty() && rig.tracked.is_empty() && rig.peers.iter().all(|p| p.conn.is_none()));
     rig.pass(3);
-    (0..2).for_each(|peer| drop(rig.connect(peer)));
+    for peer in 0..2 {
+        rig.connect(peer);
+    }
     rig.send(0, &update(&attrs(&[65001], "192.0.2.2"), &THREE));
     assert_eq!((rig.routes.len(), rig.peers[1].table.len()), (3, 4));
     let path = rig.peers[1].table[&p("10.9.0.0/16")].0.as_path.clone().unwrap();
@@ -193,7 +199,9 @@ fn range(limit: u32) -> Config {
 fn dynamic_neighbors_come_and_go() {
     let mut rig = Rig::up(range(2));
     let ids: Vec<_> = (0..3).map(|n| rig.peer(a(&format!("192.0.2.{}", 130 + n)), 65001)).collect();
-    ids.iter().for_each(|id| drop(rig.connect(*id)));
+    for id in &ids {
+        rig.connect(*id);
+    }
     assert_eq!([1, 2, 3].map(|n| rig.peers[n].established), [true, true, false], "no more than two");
     assert!(rig.notices.iter().any(|n| n.contains("limit")));
     rig.send(1, &update(&attrs(&[65001], "192.0.2.130"), &THREE));
@@ -226,7 +234,8 @@ fn connections_that_never_come_up_do_not_fill_a_range() {
     }
     for n in 0..10 {
         let conn = ConnId::incoming(1000 + n);
-        let (local, remote) = ("192.0.2.1:179".parse().unwrap(), format!("192.0.2.{}:99", 150 + n).parse().unwrap());
+        let (local, remote) =
+            ("192.0.2.1:179".parse().unwrap(), format!("192.0.2.{}:99", 150 + n).parse().unwrap());
         rig.feed(Input::Tcp { conn, event: TcpEvent::Incoming { local, remote } });
         rig.settle();
         let error = trunkline_bgp::transport::TcpError::EndOfStream;
@@ -289,7 +298,10 @@ fn the_operator_shuts_a_neighbor_down() {
     let message = Some("maintenance".to_owned());
     rig.ask(Query::BgpShutdown { address, message });
     let said = rig.peers[0].notifications[0].clone();
-    assert_eq!((said.error(), said.communication()), (ErrorCode::ADMINISTRATIVE_SHUTDOWN, Some("maintenance")));
+    assert_eq!(
+        (said.error(), said.communication()),
+        (ErrorCode::ADMINISTRATIVE_SHUTDOWN, Some("maintenance"))
+    );
     assert!(rig.peers[1].table.is_empty() && rig.routes.is_empty());
     rig.connect(0);
     assert!(rig.peers[0].conn.is_none());
@@ -326,7 +338,9 @@ fn maximum_prefixes() {
     rig.send(0, &update(&one, &THREE));
     assert_eq!(rig.peers[1].prefixes(), THREE);
     // A lower limit holds at once.
-    edit(&mut config, 0, |n| n.maximum_prefixes = Some(MaximumPrefixes { limit: 2, warning: 75, restart: None }));
+    edit(&mut config, 0, |n| {
+        n.maximum_prefixes = Some(MaximumPrefixes { limit: 2, warning: 75, restart: None })
+    });
     change(&mut rig, &config);
     assert_eq!(rig.peers[0].notifications.len(), 2);
     rig.pass(600);

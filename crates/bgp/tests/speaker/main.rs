@@ -5,6 +5,7 @@
 mod errors;
 mod families;
 mod lifecycle;
+mod node;
 mod restart;
 mod rig;
 mod routes;

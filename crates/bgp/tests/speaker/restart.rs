@@ -44,7 +44,10 @@ fn a_restarting_peers_routes_are_kept_until_end_of_rib() {
     rig.send(0, &update(&attrs(&[65001, 9], "192.0.2.2"), &THREE[1..2]));
     assert_eq!(stale(&mut rig), 1);
     rig.send(0, &end_of_rib(V4));
-    assert_eq!((rig.peers[1].prefixes(), stale(&mut rig)), (THREE[..2].iter().map(|s| s.to_string()).collect(), 0));
+    assert_eq!(
+        (rig.peers[1].prefixes(), stale(&mut rig)),
+        (THREE[..2].iter().map(|s| s.to_string()).collect(), 0)
+    );
     assert_eq!(rig.peers[1].announced, [p(THREE[1])], "only what changed is told");
     assert_eq!(rig.peers[1].withdrawn, [p(THREE[2])]);
     rig.check_advertised(1);
@@ -199,7 +202,8 @@ fn a_sweep_goes_in_slices_with_keepalives_between() {
         neighbor("192.0.2.3", 65002),
         neighbor("192.0.2.4", 65003),
     ]));
-    let prefixes: Vec<_> = (0..20_000u32).map(|n| trunkline_core::Ipv4Prefix::from_bits(n << 8 | 10 << 24, 24)).collect();
+    let prefixes: Vec<_> =
+        (0..20_000u32).map(|n| trunkline_core::Ipv4Prefix::from_bits(n << 8 | 10 << 24, 24)).collect();
     for (peer, asn) in [(0, 65001), (1, 65002)] {
         let block = block(&attrs(&[asn, 7], &format!("192.0.2.{}", peer + 2)));
         for some in prefixes.chunks(900) {
@@ -229,7 +233,13 @@ fn a_sweep_goes_in_slices_with_keepalives_between() {
     }
     assert!((4..=20).contains(&slices), "{slices}");
     assert_eq!(at_keepalive, Some(1));
-    let path = |rig: &Rig| rig.peers[2].table.values().filter(|(a, _)| a.as_path.as_ref().unwrap().asns().nth(1) == Some(trunkline_core::Asn(65002))).count();
+    let path = |rig: &Rig| {
+        rig.peers[2]
+            .table
+            .values()
+            .filter(|(a, _)| a.as_path.as_ref().unwrap().asns().nth(1) == Some(trunkline_core::Asn(65002)))
+            .count()
+    };
     assert_eq!(path(&rig), 20_000);
     assert!(rig.peers[1].table.is_empty() && rig.peers[2].withdrawn.is_empty() && rig.routes.len() == 20_000);
     (1..3).for_each(|peer| rig.check_advertised(peer));
@@ -245,7 +255,11 @@ fn routes_reported_late_are_not_forgotten_when_their_places_are_taken() {
     // More destinations change at once than are told to the routing table in one go.
     let mut rig = Rig::up(with([neighbor("192.0.2.2", 65001), neighbor("192.0.2.3", 65002)]));
     let block = block(&attrs(&[65001], "192.0.2.2"));
-    let prefixes = |from: u32| (from..from + 12_000).map(|n| trunkline_core::Ipv4Prefix::from_bits(n << 8 | 10 << 24, 24)).collect::<Vec<_>>();
+    let prefixes = |from: u32| {
+        (from..from + 12_000)
+            .map(|n| trunkline_core::Ipv4Prefix::from_bits(n << 8 | 10 << 24, 24))
+            .collect::<Vec<_>>()
+    };
     for round in 0..4 {
         let (old, new) = (prefixes(round * 12_000), prefixes((round + 1) * 12_000));
         let mut octets = Vec::new();

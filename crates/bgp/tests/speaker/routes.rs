@@ -13,8 +13,13 @@ fn reflection() {
     }
     config.neighbors.push(std::sync::Arc::new(neighbor("192.0.2.6", 65001)));
     config.neighbors.push(std::sync::Arc::new(neighbor("192.0.2.7", 65002)));
-    let wants: [(usize, &[usize]); 5] =
-        [(0, &[1, 2, 3, 4, 5]), (1, &[0, 2, 3, 4, 5]), (2, &[0, 1, 4, 5]), (3, &[0, 1, 4, 5]), (4, &[0, 1, 2, 3, 5])];
+    let wants: [(usize, &[usize]); 5] = [
+        (0, &[1, 2, 3, 4, 5]),
+        (1, &[0, 2, 3, 4, 5]),
+        (2, &[0, 1, 4, 5]),
+        (3, &[0, 1, 4, 5]),
+        (4, &[0, 1, 2, 3, 5]),
+    ];
     for (source, want) in wants {
         let mut rig = Rig::up(config.clone());
         let path: &[u32] = if source == 4 { &[65001] } else { &[] };
@@ -47,7 +52,8 @@ fn reflection() {
             ..attrs(&[], &format!("192.0.2.{}", other + 2))
         };
         rig.send(other, &update(&looped, &["10.1.0.0/16"]));
-        let path = rig.paths("10.1.0.0/16").into_iter().find(|p| p.neighbor == Some(rig.peers[other].address));
+        let path =
+            rig.paths("10.1.0.0/16").into_iter().find(|p| p.neighbor == Some(rig.peers[other].address));
         assert!(!path.unwrap().eligible, "RFC 4456 §8");
     }
 }

@@ -51,10 +51,16 @@ fn full() -> Attributes {
 }
 
 /// What a receiver reads.
-fn told(rules: &ExportRules, attributes: &Attributes, mp: Option<MpNextHop>, from: PeerFacts) -> (Attributes, Option<MpNextHop>) {
+fn told(
+    rules: &ExportRules,
+    attributes: &Attributes,
+    mp: Option<MpNextHop>,
+    from: PeerFacts,
+) -> (Attributes, Option<MpNextHop>) {
     let mut attrs = attr_table();
     let path = path(&mut attrs, attributes, mp);
-    let rule = rules.permit(|| "10.0.0.0/8".parse::<Prefix>().unwrap(), &path, &from, &attrs).expect("permitted");
+    let rule =
+        rules.permit(|| "10.0.0.0/8".parse::<Prefix>().unwrap(), &path, &from, &attrs).expect("permitted");
     let mut block = Vec::new();
     let mp = rules.block(&path, rule, &from, &attrs, &mut block).expect("it can be said");
     let ctx = ParseContext { four_octet_as: rules.four_octet_as, ebgp: false, extended_next_hop: true };
@@ -81,7 +87,8 @@ fn to_an_external_peer() {
     want.unknown[0].flags = 0xe0;
     for general in [false, true] {
         // A policy that does nothing takes the general way.
-        let policy = if general { policy(vec![Action::RemoveCommunity(Community(77))]) } else { Policy::Accept };
+        let policy =
+            if general { policy(vec![Action::RemoveCommunity(Community(77))]) } else { Policy::Accept };
         let rules = ExportRules { policy, ..rules(true) };
         for from in [source(true, false), source(false, false), source(false, true)] {
             assert_eq!(told(&rules, &full(), None, from), (want.clone(), None), "general: {general}");
@@ -95,7 +102,8 @@ fn to_an_external_peer() {
 #[test]
 fn to_an_internal_peer() {
     // RFC 4271 §5.1.2 a, §5.1.3, §5.1.4, §5.1.5
-    let from_external = Attributes { local_pref: None, originator_id: None, cluster_list: Vec::new(), ..full() };
+    let from_external =
+        Attributes { local_pref: None, originator_id: None, cluster_list: Vec::new(), ..full() };
     let mut want = from_external.clone();
     (want.local_pref, want.unknown[0].flags) = (Some(100), 0xe0);
     assert_eq!(told(&rules(false), &from_external, None, source(true, false)), (want.clone(), None));
@@ -118,7 +126,9 @@ fn reflected() {
     let plain = Attributes { originator_id: None, cluster_list: Vec::new(), ..full() };
     let path = path(&mut attrs, &plain, None);
     let prefix = || "10.0.0.0/8".parse::<Prefix>().unwrap();
-    for (from, to, want) in [(false, false, false), (false, true, true), (true, false, true), (true, true, true)] {
+    for (from, to, want) in
+        [(false, false, false), (false, true, true), (true, false, true), (true, true, true)]
+    {
         let rules = ExportRules { client: to, ..rules(false) };
         assert_eq!(rules.permit(prefix, &path, &source(false, from), &attrs).is_some(), want);
         assert!(rules.permit(prefix, &path, &source(true, false), &attrs).is_some());
@@ -160,7 +170,11 @@ fn only_to_customer_on_the_way_out() {
         let permitted = rules.permit(prefix, &path, &source(true, false), &attrs).is_some();
         assert_eq!(permitted, want.is_some(), "{role:?} {otc:?}");
         if let Some(want) = want {
-            assert_eq!(told(&rules, &attributes, None, source(true, false)).0.only_to_customer, want, "{role:?}");
+            assert_eq!(
+                told(&rules, &attributes, None, source(true, false)).0.only_to_customer,
+                want,
+                "{role:?}"
+            );
         }
     }
 }

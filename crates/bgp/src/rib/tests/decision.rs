@@ -16,7 +16,7 @@ struct Spec {
     peer: u16,
     local_pref: Option<u32>,
     path: Vec<u32>,
-    /// An AS_SET behind them: counts one.
+    /// An AS_SET behind them, or alone: counts one.
     set: bool,
     origin: Origin,
     med: Option<u32>,
@@ -48,7 +48,8 @@ struct World {
     config: DecisionConfig,
 }
 
-const CONFIG: DecisionConfig = DecisionConfig { always_compare_med: false, maximum_paths: 4, multipath_relax: false };
+const CONFIG: DecisionConfig =
+    DecisionConfig { always_compare_med: false, maximum_paths: 4, multipath_relax: false };
 
 /// Odd neighbours are external.
 fn world() -> World {
@@ -101,7 +102,8 @@ impl World {
             all.iter().filter(|i| !left.contains(i)).for_each(|i| fell[*i] = Some(step));
         };
         let facts = |i: usize| *self.peers.get(PeerId(specs[i].peer));
-        let lowest = |value: &dyn Fn(usize) -> u64, i: usize, all: &[usize]| all.iter().all(|j| value(i) <= value(*j));
+        let lowest =
+            |value: &dyn Fn(usize) -> u64, i: usize, all: &[usize]| all.iter().all(|j| value(i) <= value(*j));
         let local = |i: usize| u64::from(specs[i].peer != 0);
         keep(&mut left, Step::Local, &|i, all| lowest(&local, i, all));
         let preference = |i: usize| u64::from(u32::MAX - specs[i].local_pref.unwrap_or(100));
@@ -120,7 +122,8 @@ impl World {
         let equal = left.clone();
         let internal = |i: usize| u64::from(!facts(i).external);
         keep(&mut left, Step::External, &|i, all| lowest(&internal, i, all));
-        let metric = |i: usize| if specs[i].peer == 0 { 0 } else { specs[i].metric.map_or(u64::MAX, u64::from) };
+        let metric =
+            |i: usize| if specs[i].peer == 0 { 0 } else { specs[i].metric.map_or(u64::MAX, u64::from) };
         keep(&mut left, Step::IgpMetric, &|i, all| lowest(&metric, i, all));
         let identifier = |i: usize| match specs[i].originator {
             Some(n) => u64::from(Ipv4Addr::new(10, 0, 0, n).to_bits()),
@@ -148,7 +151,11 @@ fn every_step() {
     let cases: Vec<(Step, Spec, Spec)> = vec![
         (Step::Local, Spec { path: vec![], ..spec(0) }, Spec { local_pref: Some(900), ..better(1) }),
         (Step::LocalPref, Spec { local_pref: Some(101), ..spec(2) }, Spec { path: vec![7], ..better(1) }),
-        (Step::LocalPref, Spec { local_pref: Some(u32::MAX), ..spec(2) }, Spec { local_pref: Some(0), ..better(1) }),
+        (
+            Step::LocalPref,
+            Spec { local_pref: Some(u32::MAX), ..spec(2) },
+            Spec { local_pref: Some(0), ..better(1) },
+        ),
         (Step::AsPathLength, spec(2), Spec { path: vec![7, 8, 9], origin: Origin::Igp, ..better(1) }),
         (Step::AsPathLength, spec(2), Spec { set: true, origin: Origin::Igp, ..better(1) }),
         (Step::Origin, Spec { origin: Origin::Igp, med: Some(9), ..spec(2) }, better(1)),
@@ -156,10 +163,18 @@ fn every_step() {
         (Step::Med, spec(2), Spec { med: Some(1), ..better(1) }),
         (Step::Med, Spec { med: Some(4), ..spec(2) }, Spec { med: Some(5), ..better(1) }),
         (Step::External, spec(1), better(2)),
-        (Step::IgpMetric, Spec { metric: Some(4), ..spec(1) }, Spec { originator: Some(1), metric: Some(5), ..spec(3) }),
+        (
+            Step::IgpMetric,
+            Spec { metric: Some(4), ..spec(1) },
+            Spec { originator: Some(1), metric: Some(5), ..spec(3) },
+        ),
         (Step::RouterId, Spec { originator: Some(1), clusters: 3, ..spec(1) }, spec(3)),
         (Step::RouterId, spec(3), spec(1)),
-        (Step::ClusterList, Spec { originator: Some(9), clusters: 1, ..spec(3) }, Spec { originator: Some(9), clusters: 2, ..spec(1) }),
+        (
+            Step::ClusterList,
+            Spec { originator: Some(9), clusters: 1, ..spec(3) },
+            Spec { originator: Some(9), clusters: 2, ..spec(1) },
+        ),
         (Step::Address, Spec { originator: Some(9), ..spec(1) }, Spec { originator: Some(9), ..spec(3) }),
     ];
     for (step, best, loser) in cases {
@@ -183,7 +198,10 @@ fn what_cannot_be_chosen() {
     }
     let paths = world.paths(&[Spec { metric: None, ..spec(1) }, spec(3)]);
     assert_eq!((world.choose(&paths), world.choose(&paths[..1])), (Some(1), None));
-    assert_eq!(ineligible_because(&paths[0], &world.attrs).as_deref(), Some("no route to the next hop 192.0.2.200"));
+    assert_eq!(
+        ineligible_because(&paths[0], &world.attrs).as_deref(),
+        Some("no route to the next hop 192.0.2.200")
+    );
     assert!(ineligible_because(&paths[1], &world.attrs).is_none() && eligible(&paths[1], &world.attrs));
     assert_eq!(world.choose(&[]), None);
 }
@@ -232,7 +250,7 @@ fn random_spec(rng: &mut Rng, peer: u16) -> Spec {
     Spec {
         peer,
         local_pref: (pick(6) == 0).then(|| 90 + 20 * pick(2) as u32),
-        set: pick(8) == 0 && !path.is_empty(),
+        set: pick(8) == 0,
         path,
         origin: if pick(6) == 0 { Origin::Igp } else { Origin::Egp },
         med: (pick(3) > 0).then(|| pick(3) as u32),
@@ -245,7 +263,7 @@ fn random_spec(rng: &mut Rng, peer: u16) -> Spec {
 
 #[test]
 fn as_the_standard_says_whatever_came_when() {
-    for seed in 0..1500 {
+    for seed in 0..1000 {
         let mut rng = Rng::new(seed);
         let mut world = world();
         world.config.always_compare_med = rng.below(3) == 0;
@@ -266,7 +284,10 @@ fn as_the_standard_says_whatever_came_when() {
             let Some(best) = best.filter(|b| *b != i && eligible(path, &world.attrs)) else { continue };
             let said = lost_by(&paths[best], path, &world.attrs, &world.peers, &world.config);
             let want = fell[i].unwrap();
-            assert!(said == want || want == Step::Med && said as u8 > Step::Med as u8, "seed {seed}: {said:?} {want:?}");
+            assert!(
+                said == want || want == Step::Med && said as u8 > Step::Med as u8,
+                "seed {seed}: {said:?} {want:?}"
+            );
         }
         let chosen = multipath(&paths, &world.attrs, &world.peers, &world.config);
         assert_eq!(chosen.first().copied(), best, "seed {seed}");

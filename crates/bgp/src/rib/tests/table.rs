@@ -31,7 +31,14 @@ fn world() -> World {
     let mut rib = FamilyRib::new(0, 5);
     rib.report = Some(RouteSet::default());
     let shared = Shared { attrs: attr_table(), peers: peers(5, |_| true), config };
-    World { rib, shared, model: BTreeMap::new(), received: [0; 6], accepted: [0; 6], reported: BTreeMap::new() }
+    World {
+        rib,
+        shared,
+        model: BTreeMap::new(),
+        received: [0; 6],
+        accepted: [0; 6],
+        reported: BTreeMap::new(),
+    }
 }
 
 fn key(n: u64) -> Ipv4Prefix {
@@ -168,7 +175,7 @@ impl World {
 
 #[test]
 fn announce_withdraw_sweep_reclaim() {
-    for seed in 0..40 {
+    for seed in 0..12 {
         let mut rng = Rng::new(seed);
         let mut world = world();
         for step in 0..3000 {
@@ -221,23 +228,20 @@ fn announce_withdraw_sweep_reclaim() {
 fn a_review_while_the_table_grows_sees_every_path() {
     let mut world = world();
     (0..10_000).for_each(|n| world.announce(n, 1, 1, 0));
-    for round in 0..3u64 {
-        world.shared.peers.get_mut(PeerId(1)).review = true;
-        world.rib.request_walk();
+    world.rib.request_walk();
+    world.walk();
+    // Begun anew in the middle, and the table grows.
+    world.shared.peers.get_mut(PeerId(1)).review = true;
+    world.rib.request_walk();
+    world.walk();
+    (20_000..23_000).for_each(|n| world.announce(n, 1, 1, 0));
+    while world.rib.walking() {
         world.walk();
-        // Begun anew in the middle, and the table grows.
-        world.rib.request_walk();
-        world.walk();
-        (0..3000).for_each(|n| world.announce(20_000 + round * 3000 + n, 1, 1, 0));
-        while world.rib.walking() {
-            world.walk();
-        }
-        let table = &world.rib.table;
-        let old = (0..10_000).map(|n| table.best(table.find(key(n)).unwrap()).unwrap().used);
-        let values: BTreeSet<u32> = old.map(|id| world.shared.attrs.get(id).local_pref()).collect();
-        assert_eq!(values, BTreeSet::from([101]), "round {round}");
-        (0..10_000).for_each(|n| world.announce(n, 1, 1, 0));
     }
+    let table = &world.rib.table;
+    let old = (0..10_000).map(|n| table.best(table.find(key(n)).unwrap()).unwrap().used);
+    let values: BTreeSet<u32> = old.map(|id| world.shared.attrs.get(id).local_pref()).collect();
+    assert_eq!(values, BTreeSet::from([101]));
 }
 
 #[test]

@@ -49,7 +49,10 @@ fn hold_timer_is_large_until_the_open() {
     assert_eq!(rig.session.state(), State::OpenSent);
     rig.wait(1.5);
     assert_eq!(sent_notification(&mut rig, conn), ErrorCode::HOLD_TIMER_EXPIRED.into());
-    assert_eq!(rig.last_error().unwrap(), "sent NOTIFICATION 4/0 Hold Timer Expired: no OPEN from the peer for 240 s");
+    assert_eq!(
+        rig.last_error().unwrap(),
+        "sent NOTIFICATION 4/0 Hold Timer Expired: no OPEN from the peer for 240 s"
+    );
 }
 
 #[test]

@@ -1,5 +1,10 @@
 //! A speaker and peers that are scripts: they talk octets with it over connections made of queues.
 
+mod messages;
+mod peer;
+
+pub(crate) use messages::*;
+pub(crate) use peer::Peer;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -10,7 +15,7 @@ use trunkline_bgp::{BestRoute, Bgp, Input, LocalAddress, NextHopState, Output};
 use trunkline_core::{Asn, ConnId, Duration, Instant, Ipv4Prefix, Ipv6Prefix, Outbox, Prefix, Rng};
 use trunkline_view::bgp::{NeighborView, PathView, RoutesQuery};
 use trunkline_view::{Answer, EventKind, Query};
-use trunkline_wire::bgp::{self, *};
+use trunkline_wire::bgp::*;
 
 pub(crate) const US: Asn = Asn(65000);
 
@@ -62,182 +67,6 @@ pub(crate) fn neighbor(address: &str, asn: u32) -> NeighborConfig {
 
 pub(crate) fn with(neighbors: impl IntoIterator<Item = NeighborConfig>) -> Config {
     Config { neighbors: neighbors.into_iter().map(Arc::new).collect(), ..config() }
-}
-
-/// ORIGIN, AS_PATH and NEXT_HOP.
-pub(crate) fn attrs(path: &[u32], next_hop: &str) -> Attributes {
-    Attributes {
-        origin: Some(Origin::Igp),
-        as_path: Some(AsPath::sequence(path.iter().map(|n| Asn(*n)))),
-        next_hop: next_hop.parse().ok(),
-        ..Attributes::default()
-    }
-}
-
-pub(crate) fn block(attributes: &Attributes) -> Vec<u8> {
-    let mut out = Vec::new();
-    attributes.emit(true, &mut out);
-    out
-}
-
-/// An UPDATE of three raw fields.
-pub(crate) fn raw_update(withdrawn: &[Ipv4Prefix], attributes: &[u8], nlri: &[Ipv4Prefix]) -> Vec<u8> {
-    let field = |prefixes: &[Ipv4Prefix]| {
-        let mut out = Vec::new();
-        prefixes.iter().for_each(|p| emit_ipv4_prefix(*p, &mut out));
-        out
-    };
-    let withdrawn = field(withdrawn);
-    let mut body = (withdrawn.len() as u16).to_be_bytes().to_vec();
-    body.extend(withdrawn);
-    body.extend((attributes.len() as u16).to_be_bytes());
-    body.extend(attributes);
-    body.extend(field(nlri));
-    message(2, &body)
-}
-
-pub(crate) fn message(kind: u8, body: &[u8]) -> Vec<u8> {
-    let mut out = vec![0xff; 16];
-    out.extend(((19 + body.len()) as u16).to_be_bytes());
-    out.push(kind);
-    out.extend(body);
-    out
-}
-
-pub(crate) fn update(attributes: &Attributes, nlri: &[&str]) -> Vec<u8> {
-    let nlri: Vec<_> = nlri.iter().map(|p| p4(p)).collect();
-    raw_update(&[], &block(attributes), &nlri)
-}
-
-pub(crate) fn withdraw(prefixes: &[&str]) -> Vec<u8> {
-    let prefixes: Vec<_> = prefixes.iter().map(|p| p4(p)).collect();
-    raw_update(&prefixes, &[], &[])
-}
-
-pub(crate) fn update6(attributes: &Attributes, next_hop: MpNextHop, nlri: &[&str]) -> Vec<u8> {
-    let nlri: Vec<_> = nlri.iter().map(|p| p6(p)).collect();
-    let mut out = Vec::new();
-    let family = Family::IPV6_UNICAST;
-    assert_eq!(emit_mp_reach(4096, family, next_hop, &block(attributes), &nlri, &mut out), nlri.len());
-    out
-}
-
-pub(crate) fn end_of_rib(family: Family) -> Vec<u8> {
-    let mut out = Vec::new();
-    emit_end_of_rib(family, &mut out);
-    out
-}
-
-pub(crate) fn refresh(family: Family, subtype: RouteRefreshSubtype) -> Vec<u8> {
-    let mut out = Vec::new();
-    RouteRefresh { family, subtype }.emit(&mut out);
-    out
-}
-
-/// What a route came with.
-pub(crate) type Held = (Attributes, Option<MpNextHop>);
-
-/// A peer that is a script.
-pub(crate) struct Peer {
-    pub(crate) address: IpAddr,
-    pub(crate) local: IpAddr,
-    pub(crate) open: Open,
-    pub(crate) conn: Option<ConnId>,
-    rx: Vec<u8>,
-    pub(crate) table: BTreeMap<Prefix, Held>,
-    /// UPDATEs that said something of this.
-    pub(crate) announced: Vec<Prefix>,
-    pub(crate) withdrawn: Vec<Prefix>,
-    /// Withdrawals of what it did not hold.
-    pub(crate) wasteful: usize,
-    pub(crate) ends_of_rib: Vec<Family>,
-    pub(crate) refreshes: Vec<RouteRefresh>,
-    pub(crate) notifications: Vec<Notification>,
-    pub(crate) keepalives: usize,
-    pub(crate) updates: usize,
-    pub(crate) longest: usize,
-    pub(crate) established: bool,
-    /// Reads nothing.
-    pub(crate) stuck: bool,
-}
-
-impl Peer {
-    pub(crate) fn four_octet_as(&self) -> bool {
-        self.open.capabilities().any(|c| matches!(c, Capability::FourOctetAs(_)))
-    }
-
-    pub(crate) fn has(&self, prefix: &str) -> bool {
-        self.table.contains_key(&p(prefix))
-    }
-
-    pub(crate) fn prefixes(&self) -> Vec<String> {
-        self.table.keys().map(Prefix::to_string).collect()
-    }
-
-    fn take(&mut self, octets: &[u8], reply: &mut Vec<u8>) {
-        self.rx.extend_from_slice(octets);
-        let rx = std::mem::take(&mut self.rx);
-        let mut at = 0;
-        while let Some(frame) = bgp::frame(&rx[at..], MAX_EXTENDED_MESSAGE_LEN).unwrap() {
-            at += frame.message.len();
-            self.longest = self.longest.max(frame.message.len());
-            match frame.kind {
-                MessageType::Open => {
-                    self.open.emit(reply);
-                    emit_keepalive(reply);
-                }
-                MessageType::Keepalive => {
-                    self.established = true;
-                    self.keepalives += 1;
-                }
-                MessageType::Update => self.update(frame.body),
-                MessageType::Notification => {
-                    self.notifications.push(Notification::parse(frame.body).unwrap());
-                }
-                MessageType::RouteRefresh => self.refreshes.push(RouteRefresh::parse(frame.body).unwrap()),
-            }
-        }
-        self.rx = rx[at..].to_vec();
-    }
-
-    fn update(&mut self, body: &[u8]) {
-        self.updates += 1;
-        let update = Update::new_checked(body).unwrap();
-        if let Some(family) = update.end_of_rib() {
-            self.ends_of_rib.push(family);
-            return;
-        }
-        let ctx =
-            ParseContext { four_octet_as: self.four_octet_as(), ebgp: false, extended_next_hop: true };
-        let parsed = parse_attributes(update.path_attributes, !update.nlri.is_empty(), &ctx);
-        assert_eq!(parsed.faults, []);
-        let v4 = |octets| ipv4_prefixes(octets).map(|p| Prefix::V4(p.unwrap()));
-        let v6 = |octets| ipv6_prefixes(octets).map(|p| Prefix::V6(p.unwrap()));
-        let mut gone: Vec<Prefix> = v4(update.withdrawn_routes).collect();
-        if let Some(unreach) = parsed.unreach {
-            match unreach.family {
-                Family::IPV4_UNICAST => gone.extend(v4(unreach.withdrawn)),
-                _ => gone.extend(v6(unreach.withdrawn)),
-            }
-        }
-        for prefix in gone {
-            self.wasteful += usize::from(self.table.remove(&prefix).is_none());
-            self.withdrawn.push(prefix);
-        }
-        let mut here: Vec<(Prefix, Held)> =
-            v4(update.nlri).map(|p| (p, (parsed.attributes.clone(), None))).collect();
-        if let Some(reach) = parsed.reach {
-            let held = (parsed.attributes.clone(), Some(reach.next_hop));
-            match reach.family {
-                Family::IPV4_UNICAST => here.extend(v4(reach.nlri).map(|p| (p, held.clone()))),
-                _ => here.extend(v6(reach.nlri).map(|p| (p, held.clone()))),
-            }
-        }
-        for (prefix, held) in here {
-            self.announced.push(prefix);
-            self.table.insert(prefix, held);
-        }
-    }
 }
 
 /// The speaker with its peers, and what it said to its node.
