@@ -226,3 +226,32 @@ fn queries_that_make_no_sense() {
         assert!(matches!(answer, trunkline_view::Answer::Error(_)), "{query:?}: {answer:?}");
     }
 }
+
+#[test]
+fn a_limit_of_one_warns_of_the_first() {
+    let mut one = neighbor("192.0.2.2", 65001);
+    one.maximum_prefixes =
+        Some(trunkline_bgp::config::MaximumPrefixes { limit: 1, warning: 75, restart: None });
+    let mut rig = Rig::up(with([one]));
+    rig.pass(2);
+    assert_eq!(rig.notices, [""; 0]);
+    rig.send(0, &update(&attrs(&[65001], "192.0.2.2"), &["10.1.0.0/16"]));
+    assert_eq!(rig.notices, ["1 ipv4-unicast prefixes, 75 % of the maximum of 1"]);
+}
+
+#[test]
+fn what_holds_for_external_peers_only() {
+    // RFC 9234 §5: roles mean nothing inside an AS. A multicast address is nobody's next hop.
+    let mut internal = neighbor("192.0.2.2", US.0);
+    internal.role = Some(Role::Provider);
+    let mut rig = Rig::up(with([internal, neighbor("192.0.2.3", 65002)]));
+    let attributes = Attributes { only_to_customer: Some(Asn(7)), ..attrs(&[65009], "192.0.2.2") };
+    rig.send(0, &update(&Attributes { local_pref: Some(1), ..attributes }, &["10.1.0.0/16"]));
+    assert!(rig.paths("10.1.0.0/16")[0].eligible);
+    let hop = MpNextHop::V6 { global: "ff02::1".parse().unwrap(), link_local: None };
+    rig.send(
+        0,
+        &update6(&Attributes { local_pref: Some(1), ..attrs(&[65009], "") }, hop, &["2001:db8:1::/48"]),
+    );
+    assert!(!rig.paths("2001:db8:1::/48")[0].eligible);
+}

@@ -73,8 +73,7 @@ fn config(spec: &Spec) -> String {
         let _ = write!(
             text,
             "[neighbors.transport.config]\npassive-mode = {}\nlocal-address = \"{}\"\n\
-             [neighbors.timers.config]\nhold-time = {}.0\nkeepalive-interval = {:.1}\nconnect-retry = 1.0\n\
-             idle-hold-time-after-reset = 1.0\n",
+             [neighbors.timers.config]\nhold-time = {}.0\nkeepalive-interval = {:.1}\nconnect-retry = 1.0\n",
             session.passive,
             session.local,
             spec.hold,
@@ -158,7 +157,9 @@ impl Peer for GoBgp {
     }
 
     fn reset(&self, remote: IpAddr) {
-        self.place.ask(&["gobgp", "neighbor", &remote.to_string(), "reset"]);
+        // Not "reset": after that it waits 30 s in Idle, whatever it is configured to.
+        self.place.ask(&["gobgp", "neighbor", &remote.to_string(), "disable"]);
+        self.place.ask(&["gobgp", "neighbor", &remote.to_string(), "enable"]);
     }
 
     fn about(&self, remote: IpAddr) -> String {
