@@ -114,6 +114,8 @@ pub(crate) struct Conn {
     /// False from a write that the socket did not take whole until epoll says it takes more.
     writable: bool,
     write_error: Option<TcpError>,
+    /// The socket took something from us.
+    has_sent: bool,
     /// The peer sent FIN, or worse: a short read does not mean there is no news.
     read_closed: bool,
     /// Stands in the list of connections to read from.
@@ -132,6 +134,7 @@ impl Conn {
             leftover: Leftover::default(),
             writable: true,
             write_error: None,
+            has_sent: false,
             read_closed: false,
             queued_to_read: false,
             queued_to_flush: false,
@@ -215,6 +218,7 @@ impl Conn {
         let result = self.flush_rounds(scratch, pull, &mut progress, &mut again);
         let pending = !self.leftover.is_empty();
         self.writable = !pending;
+        self.has_sent |= progress;
         if let Err(error) = result {
             self.write_error = Some(tcp_error(&error));
             self.leftover.clear();
@@ -249,21 +253,19 @@ impl Conn {
         Ok(())
     }
 
-    /// Writes what there is without waiting, then closes. With `reset` the peer gets RST; otherwise FIN, and the
-    /// socket is to be kept in what is returned, since closing it at once could destroy what is in flight.
-    pub(crate) fn close(mut self, reset: bool, scratch: &mut Vec<u8>, pull: Pull<'_>) -> Option<Lingering> {
-        if self.connecting {
+    /// Closes, with `last_words` after all that waits. With `reset` the peer gets RST; otherwise FIN, and where anything
+    /// was said the socket is to be kept in what is returned, since closing it at once could destroy what is in flight.
+    pub(crate) fn close(mut self, reset: bool, last_words: &[u8]) -> Option<Lingering> {
+        if self.connecting || self.write_error.is_some() {
             return None;
         }
-        self.writable = true;
-        while self.flush(scratch, pull).again {}
-        if reset {
-            if let Err(error) = SockRef::from(&self.stream).set_linger(Some(Duration::ZERO)) {
-                tracing::debug!("cannot set SO_LINGER: {error}");
-            }
-            return None;
+        self.leftover.keep(last_words);
+        let said = self.has_sent || !self.leftover.is_empty();
+        let result = self.leftover.write_to(&mut self.stream);
+        if reset && let Err(error) = SockRef::from(&self.stream).set_linger(Some(Duration::ZERO)) {
+            tracing::debug!("cannot set SO_LINGER: {error}");
         }
-        if self.write_error.is_some() {
+        if reset || result.is_err() || !said {
             return None;
         }
         Some(Lingering { stream: self.stream, leftover: self.leftover, half_closed: false })

@@ -46,6 +46,8 @@ pub(crate) struct Listeners {
     slots: Vec<Option<Listener>>,
     first_token: usize,
     keys: BTreeMap<Prefix, Md5Key>,
+    /// The slot that is looked at first, another each time, so that a busy listener does not starve the others.
+    first: usize,
     paused_until: Option<Instant>,
     exhausted_told: bool,
 }
@@ -62,6 +64,7 @@ impl Listeners {
             slots: Vec::new(),
             first_token,
             keys: BTreeMap::new(),
+            first: 0,
             paused_until: None,
             exhausted_told: false,
         };
@@ -111,6 +114,12 @@ impl Listeners {
     #[cfg(test)]
     pub(crate) fn bound(&self) -> Vec<SocketAddr> {
         self.slots.iter().flatten().filter_map(|listener| listener.socket.local_addr().ok()).collect()
+    }
+
+    /// How many listeners have connections waiting, as far as epoll said.
+    #[cfg(test)]
+    pub(crate) fn ready(&self) -> usize {
+        self.slots.iter().flatten().filter(|listener| listener.ready).count()
     }
 
     /// Listens on `wanted` and nowhere else; or changes nothing and says what stands in the way.
@@ -172,7 +181,10 @@ impl Listeners {
             return None;
         }
         self.paused_until = None;
-        for listener in self.slots.iter_mut().flatten().filter(|listener| listener.ready) {
+        self.first = (self.first + 1) % self.slots.len().max(1);
+        let (before, after) = self.slots.split_at_mut(self.first);
+        let in_turn = after.iter_mut().chain(before).flatten();
+        for listener in in_turn.filter(|listener| listener.ready) {
             for _ in 0..ACCEPT_ERRORS {
                 let error = match listener.socket.accept() {
                     Ok(accepted) => {

@@ -18,6 +18,11 @@ pub enum StartError {
     Node(trunkline_node::StartError),
     /// `fib.install` is true, but the kernel does not let us change routes.
     FibPermission,
+    /// Another node of this process has its routes in the same table.
+    TableInUse {
+        /// The table.
+        table: u32,
+    },
     /// Something of the system does not work: epoll, netlink, threads.
     System {
         /// What was being done.
@@ -40,6 +45,11 @@ impl fmt::Display for StartError {
             StartError::Node(error) => error.fmt(f),
             StartError::FibPermission => f.write_str(
                 "cannot install routes: permission denied; run as root, give CAP_NET_ADMIN or set fib.install = false",
+            ),
+            StartError::TableInUse { table } => write!(
+                f,
+                "another node of this process installs its routes in table {table} already; give each node a \
+                 fib.table of its own",
             ),
             StartError::System { what, error } => write!(f, "cannot {what}: {error}"),
         }

@@ -31,13 +31,41 @@ pub enum NodeInput<'a> {
         /// What is asked. `Reload` never comes here: the driver reads the file and calls `Node::reconfigure`.
         query: Query,
     },
-    /// The kernel refused a route of ours; why, in words.
+    /// A route of ours is not in the kernel: it refused it, or another program has taken its place.
     FibRefused {
         /// Its destination.
         prefix: Prefix,
-        /// Why.
+        /// What may help.
+        why: FibRefusal,
+        /// Why, in words.
         reason: String,
     },
+    /// Another program's route that stood in the place of ours, or would have, is gone.
+    FibFreed {
+        /// Its destination.
+        prefix: Prefix,
+    },
+    /// Another program removed a route of ours.
+    FibRemoved {
+        /// Its destination.
+        prefix: Prefix,
+    },
+    /// All our routes that the kernel has, to be compared with what it was told: the driver has lost track.
+    FibPresent {
+        /// Their destinations in ascending order.
+        prefixes: &'a [Prefix],
+    },
+}
+
+/// What may help a route that was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FibRefusal {
+    /// Another program's route stands in its place: [`NodeInput::FibFreed`] tells when that is gone.
+    Taken,
+    /// The system was short of something: it is told again after [`NodeInput::FibPresent`].
+    Busy,
+    /// Nothing but another route.
+    Invalid,
 }
 
 /// A change of an interface.

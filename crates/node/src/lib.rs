@@ -31,7 +31,7 @@ mod table_view;
 #[cfg(test)]
 mod tests;
 
-pub use io::{FibChange, FibNextHop, InterfaceChange, KernelRoute, NodeInput, NodeOutput};
+pub use io::{FibChange, FibNextHop, FibRefusal, InterfaceChange, KernelRoute, NodeInput, NodeOutput};
 pub use node::Node;
 
 use std::fmt;

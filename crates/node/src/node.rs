@@ -5,7 +5,7 @@ use crate::routing::{Routing, Told};
 use crate::{InterfaceChange, NodeInput, NodeOutput, StartError};
 use std::net::Ipv4Addr;
 use trunkline_bgp::{Bgp, Input, Output};
-use trunkline_core::{ConnId, Duration, Instant, Outbox, Prefix, Rng, earliest};
+use trunkline_core::{ConnId, Duration, Instant, Outbox, Rng, earliest};
 use trunkline_view::EventKind;
 
 /// How long a speaker that was configured away is kept, so that its last NOTIFICATIONs can be pulled.
@@ -95,7 +95,20 @@ impl Node {
                     out.push(NodeOutput::Answer { id, answer });
                 }
             }
-            NodeInput::FibRefused { prefix, reason } => self.fib_refused(prefix, &reason, out),
+            NodeInput::FibRefused { prefix, why, reason } => {
+                if self.routing.fib_refused(prefix, why, &reason) {
+                    let message = format!("the kernel refused the route to {prefix}: {reason}");
+                    out.push(NodeOutput::Event(EventKind::Fib { prefix: Some(prefix), message }));
+                }
+            }
+            NodeInput::FibFreed { prefix } => self.routing.fib_freed(prefix),
+            NodeInput::FibRemoved { prefix } => {
+                if self.routing.fib_removed(prefix) {
+                    let message = format!("another program removed our route to {prefix}: putting it back");
+                    out.push(NodeOutput::Event(EventKind::Fib { prefix: Some(prefix), message }));
+                }
+            }
+            NodeInput::FibPresent { prefixes } => self.routing.fib_present(prefixes),
         }
         self.pump(now, out);
     }
@@ -225,14 +238,6 @@ impl Node {
         {
             bgp.handle(now, input, &mut self.bgp_out);
         }
-    }
-
-    fn fib_refused(&mut self, prefix: Prefix, reason: &str, out: &mut Outbox<NodeOutput>) {
-        if !self.routing.fib_refused(prefix, reason) {
-            return;
-        }
-        let message = format!("the kernel refused the route to {prefix}: {reason}");
-        out.push(NodeOutput::Event(EventKind::Fib { prefix: Some(prefix), message }));
     }
 
     /// Carries what routing and BGP have to say to one another and to the outside, until both are silent.

@@ -10,7 +10,7 @@ use crate::networks::Networks;
 use crate::next_hops::NextHops;
 use crate::rib::{Candidate, DISTANCE_CONNECTED, DISTANCE_KERNEL, Rib};
 use crate::statics::Statics;
-use crate::{FibChange, InterfaceChange, KernelRoute};
+use crate::{FibChange, FibRefusal, InterfaceChange, KernelRoute};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use trunkline_bgp::{BestRoute, LocalAddress, NextHopState};
@@ -240,8 +240,23 @@ impl Routing {
     }
 
     /// The kernel refused a route of ours; whether that is worth an event.
-    pub(crate) fn fib_refused(&mut self, prefix: Prefix, reason: &str) -> bool {
-        with_fib!(self, |fib, cx| fib.refused(prefix, reason, cx))
+    pub(crate) fn fib_refused(&mut self, prefix: Prefix, why: FibRefusal, reason: &str) -> bool {
+        with_fib!(self, |fib, cx| fib.refused(prefix, why, reason, cx))
+    }
+
+    /// What stood in the way of a route of ours is gone.
+    pub(crate) fn fib_freed(&mut self, prefix: Prefix) {
+        with_fib!(self, |fib, cx| fib.freed(prefix, cx));
+    }
+
+    /// The kernel has lost a route; whether it is put back.
+    pub(crate) fn fib_removed(&mut self, prefix: Prefix) -> bool {
+        with_fib!(self, |fib, cx| fib.removed(prefix, cx))
+    }
+
+    /// The kernel has our routes to exactly these prefixes.
+    pub(crate) fn fib_present(&mut self, prefixes: &[Prefix]) {
+        with_fib!(self, |fib, cx| fib.present(prefixes, cx));
     }
 
     /// Whether [`Routing::background`] has something to do.

@@ -8,6 +8,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 /// What all our namespaces begin with; then the process id of the run that made them, so that two runs never meet.
 const PREFIX: &str = "tl-";
 
+/// What the directories of our labs begin with, in the directory for temporary files; then the process id too.
+const DIRECTORY: &str = "trunkline-interop-";
+
 static NUMBER: AtomicU32 = AtomicU32::new(0);
 
 /// The place of one test.
@@ -28,7 +31,7 @@ impl Lab {
     /// An empty one, with an empty directory.
     pub fn new() -> std::io::Result<Lab> {
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let dir = std::env::temp_dir().join(format!("trunkline-interop-{}-{number}", std::process::id()));
+        let dir = std::env::temp_dir().join(format!("{DIRECTORY}{}-{number}", std::process::id()));
         std::fs::create_dir_all(&dir)?;
         Ok(Lab { dir, number, spaces: RefCell::default() })
     }
@@ -203,6 +206,13 @@ pub(crate) fn remove_leftovers() {
         let owner = name.strip_prefix(PREFIX).and_then(|rest| rest.split('-').next()?.parse::<u32>().ok());
         if owner.is_some_and(|pid| !is_interop_run(pid)) {
             remove_space(name);
+        }
+    }
+    for entry in std::fs::read_dir(std::env::temp_dir()).into_iter().flatten().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let owner = name.strip_prefix(DIRECTORY).and_then(|rest| rest.split('-').next()?.parse::<u32>().ok());
+        if owner.is_some_and(|pid| !is_interop_run(pid)) {
+            let _ = std::fs::remove_dir_all(entry.path());
         }
     }
 }

@@ -130,9 +130,10 @@ pub fn main(tests: Vec<Test>) -> ExitCode {
     let failures = failures.into_inner().unwrap();
     if !failures.is_empty() {
         println!("\nfailures:");
-        failures.iter().for_each(|(name, report)| {
-            println!("    {name}: {}", report.lines().find(|line| !line.is_empty()).unwrap_or(""));
-        });
+        for (name, report) in &failures {
+            let reason: Vec<&str> = report.lines().filter(|line| !line.is_empty()).take(2).collect();
+            println!("    {name}: {}", reason.join(" "));
+        }
     }
     close(count - failures.len(), failures.len(), 0, filtered)
 }

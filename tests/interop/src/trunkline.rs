@@ -180,7 +180,14 @@ impl Trunkline {
 
     /// Writes another configuration; nothing is reloaded yet.
     pub fn write(&self, config: &Config) {
-        std::fs::write(&self.file, config.text(&self.name, &self.socket)).unwrap();
+        self.write_text(&config.text(&self.name, &self.socket));
+    }
+
+    /// Puts this text in the place of the file, at once: the node may be reading it just now.
+    pub fn write_text(&self, text: &str) {
+        let new = self.file.with_extension("new");
+        std::fs::write(&new, text).unwrap();
+        std::fs::rename(new, &self.file).unwrap();
     }
 
     /// Writes another configuration and orders a reload, which must work.

@@ -66,7 +66,7 @@ fn bad_file(lab: &Lab) {
     let reload = tl.cli(&["reload"]);
     assert!(!reload.status.success(), "a bad file is not applied");
     tl.process.hangup();
-    std::fs::write(&tl.file, "this is [ not TOML").unwrap();
+    tl.write_text("this is [ not TOML");
     tl.process.hangup();
     assert!(!tl.cli(&["reload"]).status.success());
     let view = tl.neighbor(ip(THEIRS_4));

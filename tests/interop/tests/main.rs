@@ -16,6 +16,6 @@ mod wire;
 
 fn main() -> std::process::ExitCode {
     let groups =
-        [peers::tests(), adapters::tests(), bird::tests(), kernel::tests(), wire::tests(), daemon::tests()];
+        [adapters::tests(), peers::tests(), bird::tests(), kernel::tests(), wire::tests(), daemon::tests()];
     trunkline_interop::main(groups.into_iter().flatten().collect())
 }

@@ -60,6 +60,24 @@ impl RouteSet {
         }
     }
 
+    /// The first member that is not below `from`.
+    pub(crate) fn next(&self, from: u32) -> Option<RouteIdx> {
+        let at = from as usize / 64;
+        let rest = self.words.get(at)? & !0 << (from % 64);
+        let (at, word) = if rest != 0 {
+            (at, rest)
+        } else {
+            let next = at + 1;
+            let rest = self.summary.get(next / 64)? & !0 << (next % 64);
+            let mut further = self.summary.iter().copied().enumerate().skip(next / 64 + 1);
+            let (at, summary) =
+                if rest != 0 { (next / 64, rest) } else { further.find(|(_, word)| *word != 0)? };
+            let at = at * 64 + summary.trailing_zeros() as usize;
+            (at, self.words[at])
+        };
+        Some(RouteIdx(at as u32 * 64 + word.trailing_zeros()))
+    }
+
     /// The members in order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = RouteIdx> + '_ {
         self.words.iter().enumerate().filter(|(_, w)| **w != 0).flat_map(|(at, word)| {
@@ -123,6 +141,7 @@ mod tests {
                     }
                 }
                 prop_assert_eq!(set.len() as usize, model.len());
+                prop_assert_eq!(set.next(i).map(|x| x.0), model.range(i..).next().copied());
                 prop_assert!(set.iter().map(|x| x.0).eq(model.iter().copied()));
             }
         }

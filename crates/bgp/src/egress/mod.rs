@@ -40,6 +40,8 @@ struct Group {
     adj_rib_out: AdjRibOut,
     dirty: RouteSet,
     chunks: VecDeque<Chunk>,
+    /// For each destination how many of `chunks` tell of it.
+    queued: Vec<u8>,
     /// The number of the first chunk in `chunks`.
     first: u64,
 }
@@ -49,11 +51,34 @@ impl Group {
     fn step_out(&mut self) {
         self.in_step -= 1;
         if self.in_step == 0 {
-            self.first += self.chunks.len() as u64;
-            self.chunks.clear();
+            self.drop_chunks(self.chunks.len());
             self.dirty = RouteSet::default();
             self.adj_rib_out = AdjRibOut::default();
         }
+    }
+
+    fn push_chunk(&mut self, chunk: Chunk) {
+        for idx in &chunk.routes {
+            let at = idx.0 as usize;
+            if self.queued.len() <= at {
+                self.queued.resize((at + 1).next_power_of_two().max(1024), 0);
+            }
+            self.queued[at] += 1;
+        }
+        self.chunks.push_back(chunk);
+    }
+
+    /// Drops the first chunks.
+    fn drop_chunks(&mut self, count: usize) {
+        for chunk in self.chunks.drain(..count) {
+            chunk.routes.iter().for_each(|idx| self.queued[idx.0 as usize] -= 1);
+        }
+        self.first += count as u64;
+    }
+
+    /// Whether its place is needed for what members in step hold, or find out that they hold when they fall behind.
+    fn needs(&self, idx: RouteIdx) -> bool {
+        self.queued.get(idx.0 as usize).is_some_and(|n| *n > 0) || self.adj_rib_out.previous(idx).is_some()
     }
 }
 
@@ -106,6 +131,8 @@ impl Sent for AdjRibOut {
 struct CatchUp {
     dirty: RouteSet,
     sent: RouteSet,
+    /// Everything is dirty, and nothing of it was told yet: to ask for everything once more changes nothing.
+    whole: bool,
 }
 
 impl Sent for RouteSet {
@@ -178,7 +205,7 @@ impl Egress {
         }
         // Marks that wait still are owed.
         let (begin_refresh, end_refresh, end_of_rib) = owed.unwrap_or((false, false, true));
-        let mut catch_up = CatchUp { dirty: RouteSet::default(), sent: held.unwrap_or_default() };
+        let mut catch_up = CatchUp { sent: held.unwrap_or_default(), ..CatchUp::default() };
         mark_all(&mut catch_up, table);
         if let Some(group) = self.groups[group].as_mut() {
             group.members.push(peer);
@@ -205,6 +232,7 @@ impl Egress {
             adj_rib_out: AdjRibOut::default(),
             dirty: RouteSet::default(),
             chunks: VecDeque::new(),
+            queued: Vec::new(),
             first: 0,
         };
         match self.groups.iter().position(Option::is_none) {
@@ -276,7 +304,7 @@ impl Egress {
             return;
         };
         let skip = next.saturating_sub(group.first) as usize;
-        let mut catch_up = CatchUp { dirty: group.dirty.clone(), sent: RouteSet::default() };
+        let mut catch_up = CatchUp { dirty: group.dirty.clone(), ..CatchUp::default() };
         for (at, source) in group.adj_rib_out.source.iter().enumerate() {
             if *source != PeerId::NONE && *source != peer {
                 catch_up.sent.insert(RouteIdx(at as u32));
@@ -320,6 +348,7 @@ impl Egress {
                 Position::CatchUp(own) => {
                     self.scratch.routes.clear();
                     own.dirty.take(CHUNK_ROUTES, &mut self.scratch.routes);
+                    own.whole = false;
                     self.chunk.clear();
                     encode(
                         &group.rules,
@@ -372,8 +401,7 @@ impl Egress {
         let slowest = g.members.iter().filter_map(position).min();
         let Some((next, slowest)) = slowest else { return };
         let taken = (next.saturating_sub(g.first) as usize).min(g.chunks.len());
-        g.chunks.drain(..taken);
-        g.first += taken as u64;
+        g.drop_chunks(taken);
         if g.chunks.len() > MAX_BEHIND {
             self.fall_behind(slowest);
             self.drop_taken_chunks(group);
@@ -417,23 +445,23 @@ impl Egress {
         self.member(peer).is_some_and(|m| m.end_of_rib_sent)
     }
 
-    /// Whether nobody holds, or waits to hear of, a destination that has no paths.
+    /// Whether nobody holds a destination that has no paths. Who was never told of it, and was to be, needs no word:
+    /// a mark that stays on a place tells of nothing, or of what stands there then.
     pub(crate) fn unused(&self, idx: RouteIdx) -> bool {
-        // A chunk that waits may tell of it: who does not take that chunk in time needs the place to find out what
-        // it holds.
-        let told = |g: &Group| {
-            !g.chunks.is_empty() || g.adj_rib_out.previous(idx).is_some() || g.dirty.contains(idx)
+        let holds = |peer: &PeerId| match self.member(*peer).map(|m| &m.position) {
+            Some(Position::CatchUp(own)) => own.sent.contains(idx),
+            _ => false,
         };
-        let waits = |m: &Member| match &m.position {
-            Position::CatchUp(own) => own.sent.contains(idx) || own.dirty.contains(idx),
-            Position::InStep(_) => false,
-        };
-        !self.groups.iter().flatten().any(told) && !self.members.iter().flatten().any(waits)
+        let needs = |g: &Group| g.needs(idx) || g.in_step < g.members.len() && g.members.iter().any(holds);
+        !self.groups.iter().flatten().any(needs)
     }
 }
 
 /// Marks every destination that is known or that the member holds.
 fn mark_all<K: Key>(catch_up: &mut CatchUp, table: &Table<K>) {
+    if std::mem::replace(&mut catch_up.whole, true) {
+        return;
+    }
     for at in 0..table.places() {
         let idx = RouteIdx(at);
         if table.best(idx).is_some() || catch_up.sent.contains(idx) {
@@ -451,7 +479,7 @@ fn encode_chunk<K: Key>(group: &mut Group, source: &Source<'_, K>, scratch: &mut
     group.dirty.take(CHUNK_ROUTES, &mut scratch.routes);
     let mut chunk = Chunk::default();
     encode(&group.rules, source, None, scratch, &mut group.adj_rib_out, &mut chunk);
-    group.chunks.push_back(chunk);
+    group.push_chunk(chunk);
     true
 }
 

@@ -21,8 +21,8 @@ pub(super) struct Ingest<'a> {
     pub(super) peer: &'a mut PeerState,
     pub(super) rib: &'a mut Rib,
     pub(super) addresses: &'a [LocalAddress],
-    /// Families that the neighbour wants again, and whether between marks.
-    pub(super) refresh: &'a mut Vec<Family>,
+    /// The families that the neighbour wants again, by number.
+    pub(super) refresh: &'a mut [bool; 2],
 }
 
 /// Prefixes of one UPDATE, in buffers that are used again.
@@ -62,7 +62,6 @@ fn read6(bytes: &[u8], out: &mut Vec<Ipv6Prefix>) -> Result<(), NlriFault> {
 
 impl Receiver for Ingest<'_> {
     fn update(&mut self, body: &[u8], negotiated: &Negotiated) -> Result<(), Notification> {
-        self.peer.begin(negotiated, self.rib.shared.peers.get_mut(self.peer.id));
         let update = Update::new_checked(body)?;
         if let Some(family) = update.end_of_rib() {
             self.end_of_rib(family);
@@ -79,10 +78,11 @@ impl Receiver for Ingest<'_> {
     }
 
     fn route_refresh(&mut self, message: RouteRefresh, negotiated: &Negotiated) {
-        self.peer.begin(negotiated, self.rib.shared.peers.get_mut(self.peer.id));
         let Some(number) = super::number(message.family) else { return };
         match message.subtype {
-            RouteRefreshSubtype::Request => self.refresh.push(message.family),
+            RouteRefreshSubtype::Request => {
+                self.refresh.iter_mut().skip(number).take(1).for_each(|r| *r = true)
+            }
             RouteRefreshSubtype::BoRR if negotiated.enhanced_route_refresh => {
                 // RFC 7313 §4: what is not told again before End-of-RR is stale.
                 self.new_epoch(number);

@@ -13,22 +13,22 @@ mod networks;
 mod peer;
 mod query;
 mod reconfigure;
+mod tables;
 mod view;
 
 use crate::config::Config;
-use crate::rib::attrs::{AttrTable, Own};
-use crate::rib::decision::DecisionConfig;
-use crate::rib::family::{FamilyRib, Shared};
-use crate::rib::table::{Ipv6Key, Key, PeerId};
-use crate::rib::{Outcome, PeerFacts, Peers};
+use crate::rib::PeerFacts;
+use crate::rib::family::Shared;
+use crate::rib::table::PeerId;
 use crate::session::{self, Local};
 use crate::transport::{TcpAction, TcpEvent};
-use ingest::{Batch, Import, Ingest};
+use ingest::Ingest;
 use peer::{FAMILIES, Peer};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
-use trunkline_core::{Asn, ConnId, Instant, Ipv4Prefix, Outbox, Prefix, Rng, TimerQueue};
+use tables::{Rib, decision_config};
+use trunkline_core::{Asn, ConnId, Instant, Outbox, Prefix, Rng, TimerQueue};
 use trunkline_view::{Answer, EventKind, Query};
 use trunkline_wire::bgp::{ErrorCode, Family, Notification};
 
@@ -143,59 +143,6 @@ fn number(family: Family) -> Option<usize> {
     FAMILIES.iter().position(|f| *f == family)
 }
 
-/// All tables.
-struct Rib {
-    shared: Shared,
-    v4: FamilyRib<Ipv4Prefix>,
-    v6: FamilyRib<Ipv6Key>,
-    batch: Batch,
-}
-
-impl Rib {
-    fn new(config: &Config, rng: &mut Rng) -> Rib {
-        let own = Own {
-            asn: config.asn,
-            router_id: config.router_id,
-            cluster_id: config.cluster_id.unwrap_or(config.router_id),
-            default_local_pref: config.default_local_pref,
-        };
-        let attrs = AttrTable::new(own, rng.next_u64());
-        let shared = Shared { attrs, peers: Peers::new(), config: decision_config(config) };
-        let (v4, v6) = (FamilyRib::new(0, rng.next_u64()), FamilyRib::new(1, rng.next_u64()));
-        Rib { shared, v4, v6, batch: Batch::default() }
-    }
-
-    /// Stale paths of a neighbour are to go.
-    fn request_sweep(&mut self, peer: PeerId, number: usize) {
-        let facts = self.shared.peers.get_mut(peer);
-        facts.sweep[number] = Some(facts.epoch[number]);
-        if number == 0 { self.v4.request_walk() } else { self.v6.request_walk() }
-    }
-
-    /// Policy is to be run again for all paths of a neighbour, and the decision taken again.
-    fn request_review(&mut self, peer: PeerId) {
-        self.shared.peers.get_mut(peer).review = true;
-        self.request_walks();
-    }
-
-    fn request_walks(&mut self) {
-        self.v4.request_walk();
-        self.v6.request_walk();
-    }
-
-    fn walking(&self) -> bool {
-        self.v4.walking() || self.v6.walking()
-    }
-}
-
-fn decision_config(config: &Config) -> DecisionConfig {
-    DecisionConfig {
-        always_compare_med: config.always_compare_med,
-        maximum_paths: config.maximum_paths,
-        multipath_relax: config.multipath_relax,
-    }
-}
-
 /// The speaker.
 pub struct Bgp {
     config: Config,
@@ -216,6 +163,8 @@ pub struct Bgp {
     started: bool,
     /// Dynamic neighbours that may be without a connection.
     maybe_gone: Vec<PeerId>,
+    /// Neighbours that wait for the operator, while BGP starts over or until they come again.
+    held: BTreeMap<IpAddr, session::Stopped>,
     /// Counts sessions, so that one in the place of another does not name its connections as that did.
     sessions: u16,
 }
@@ -238,6 +187,7 @@ impl Bgp {
             session_out: Outbox::new(),
             started: false,
             maybe_gone: Vec::new(),
+            held: BTreeMap::new(),
             sessions: 0,
             config,
         }
@@ -334,12 +284,17 @@ impl Bgp {
         v4.more || v6.more
     }
 
-    /// Ends all sessions with Cease 6/2 and withdraws all routes from the routing table.
+    /// Ends all sessions with Cease 6/2, and takes the keys from the listeners. The routes that the routing table has
+    /// from us are its owner's to remove.
     pub fn shutdown(&mut self, now: Instant, out: &mut Outbox<Output>) {
         for id in self.ids() {
             let stop = session::Input::ManualStop { message: Some("shutting down".into()) };
             self.session_input(now, id, stop, out);
         }
+        for neighbor in &self.config.neighbors {
+            self.remove_listener_key(Prefix::host(neighbor.address), neighbor.password.as_ref(), out);
+        }
+        self.remove_range_keys(&self.config.listen_ranges, out);
     }
 
     fn ids(&self) -> Vec<PeerId> {
@@ -357,24 +312,43 @@ impl Bgp {
 
     /// Gives a session an input and carries out what comes of it.
     fn session_input(&mut self, now: Instant, id: PeerId, input: session::Input, out: &mut Outbox<Output>) {
+        use session::Input::{AutomaticStop, ManualStop};
         if let Some(Some(peer)) = self.peers.get_mut(id.index()) {
+            let ends = matches!(input, ManualStop { .. } | AutomaticStop { .. });
             peer.session.handle(now, input, &mut self.session_out);
             self.pump(now, id, out);
+            if ends {
+                self.forget_stale(id);
+            }
+        }
+    }
+
+    /// Routes that are kept for a neighbour that restarts go at once: we do not want it any more (RFC 4271 §8.2.2,
+    /// ManualStop and AutomaticStop: deletes all routes).
+    fn forget_stale(&mut self, id: PeerId) {
+        let Some(Some(Peer { state, .. })) = self.peers.get_mut(id.index()) else { return };
+        for (number, family) in state.families.iter_mut().enumerate() {
+            if family.stale_until.take().is_some() {
+                self.rib.request_sweep(id, number);
+            }
         }
     }
 
     /// Octets of a peer, through its session into the RIB.
     fn receive(&mut self, now: Instant, id: PeerId, conn: ConnId, bytes: &[u8], out: &mut Outbox<Output>) {
-        let mut refresh = Vec::new();
-        let Some(Some(Peer { session, state })) = self.peers.get_mut(id.index()) else { return };
-        let (rib, addresses) = (&mut self.rib, &self.addresses[..]);
-        let mut ingest = Ingest { now, peer: state, rib, addresses, refresh: &mut refresh };
-        session.receive(now, conn, bytes, &mut ingest, &mut self.session_out);
-        for family in refresh {
+        let mut refresh = [false; 2];
+        let mut rest = Some(bytes);
+        while let Some(bytes) = rest {
+            let Some(Some(Peer { session, state })) = self.peers.get_mut(id.index()) else { return };
+            let (rib, addresses) = (&mut self.rib, &self.addresses[..]);
+            let mut ingest = Ingest { now, peer: state, rib, addresses, refresh: &mut refresh };
+            rest = session.receive(now, conn, bytes, &mut ingest, &mut self.session_out);
+            self.pump(now, id, out);
+        }
+        for (family, _) in FAMILIES.into_iter().zip(refresh).filter(|(_, wanted)| *wanted) {
             self.send_again(id, family);
         }
         self.limit_prefixes(now, id, out);
-        self.pump(now, id, out);
     }
 
     /// Our routes of a family go to a neighbour once more.
@@ -420,7 +394,7 @@ impl Bgp {
             reason: format!("more than {} {family} prefixes", maximum.limit),
             restart: maximum.restart.map_or(session::Restart::Never, session::Restart::After),
         };
-        peer.session.handle(now, stop, &mut self.session_out);
+        self.session_input(now, id, stop, out);
     }
 
     /// Carries out what a session decided.
@@ -434,7 +408,7 @@ impl Bgp {
                     out.push(Output::Tcp(action));
                 }
                 session::Output::Event(kind) => out.push(Output::Event(kind)),
-                session::Output::Established { conn } => self.established(id, conn),
+                session::Output::Established { conn } => self.established(now, id, conn),
                 session::Output::Down { keep_stale, .. } => self.down(now, id, keep_stale),
             }
         }
@@ -468,19 +442,25 @@ impl Bgp {
         }
     }
 
-    fn established(&mut self, id: PeerId, conn: ConnId) {
+    fn established(&mut self, now: Instant, id: PeerId, conn: ConnId) {
         let Some(Some(Peer { session, state })) = self.peers.get_mut(id.index()) else { return };
         let Some(negotiated) = session.negotiated() else { return };
         state.begin(negotiated, self.rib.shared.peers.get_mut(id));
         state.conn = Some(conn);
-        // RFC 4724 §4.2: stale routes stay only where the peer says that it kept forwarding.
+        // RFC 4724 §4.2: stale routes stay only where the peer says that it kept forwarding; then until End-of-RIB, for
+        // which it has a time of its own: the restart time was for coming back.
+        let stale_time = trunkline_core::Duration::from_secs(state.config.stale_time.into());
         let kept = |family: Family| {
             let restart = negotiated.graceful_restart.as_ref();
             restart.is_some_and(|r| r.families.iter().any(|(f, forwarding)| *f == family && *forwarding))
         };
         for (number, family) in state.families.iter_mut().enumerate() {
-            if family.stale_until.is_some() && !(family.active && kept(FAMILIES[number])) {
-                family.stale_until = None;
+            if family.stale_until.is_none() {
+                continue;
+            }
+            let stays = family.active && kept(FAMILIES[number]);
+            family.stale_until = stays.then(|| now + stale_time);
+            if !stays {
                 self.rib.request_sweep(id, number);
             }
         }
@@ -492,7 +472,6 @@ impl Bgp {
         self.rib.v6.egress.leave(id);
         let Some(Some(Peer { state, .. })) = self.peers.get_mut(id.index()) else { return };
         state.conn = None;
-        state.begun = false;
         state.armed = false;
         for (number, family) in state.families.iter_mut().enumerate() {
             let facts = self.rib.shared.peers.get_mut(id);
@@ -509,27 +488,6 @@ impl Bgp {
         }
     }
 
-    /// The next slice of the walks over the tables.
-    fn walk(&mut self) {
-        if !self.rib.walking() {
-            return;
-        }
-        let Rib { shared, v4, v6, .. } = &mut self.rib;
-        let round4 = walk_family(v4, shared, &mut self.peers, &self.addresses);
-        let round6 = walk_family(v6, shared, &mut self.peers, &self.addresses);
-        if round4 {
-            shared.peers.clear_sweep(0);
-        }
-        if round6 {
-            shared.peers.clear_sweep(1);
-        }
-        if round4 && round6 {
-            shared.peers.clear_review();
-            shared.attrs.next_hops.clear_changed();
-            self.drop_gone_peers();
-        }
-    }
-
     /// What every input ends with: next hops to track, routes to report, sockets to wake.
     fn finish(&mut self, _now: Instant, out: &mut Outbox<Output>) {
         for id in std::mem::take(&mut self.maybe_gone) {
@@ -540,6 +498,8 @@ impl Bgp {
         }
         self.report(out);
         self.tell_watchers(out);
+        self.rib.v4.reclaim_new();
+        self.rib.v6.reclaim_new();
         if std::mem::take(&mut self.rib.v4.wake) | std::mem::take(&mut self.rib.v6.wake) {
             for (index, peer) in self.peers.iter_mut().enumerate() {
                 let Some(Peer { state, .. }) = peer else { continue };
@@ -557,34 +517,6 @@ impl Bgp {
 /// What sessions say of ourselves.
 fn local(config: &Config) -> Local {
     Local { asn: config.asn, router_id: config.router_id, host_name: config.host_name.clone() }
-}
-
-/// One slice of a family's walk: import policy again where it changed. Whether the walk has come round.
-fn walk_family<K: Key>(
-    rib: &mut FamilyRib<K>,
-    shared: &mut Shared,
-    peers: &mut [Option<Peer>],
-    addresses: &[LocalAddress],
-) -> bool {
-    if !rib.walking() {
-        return true;
-    }
-    let number = rib.number;
-    let mut counts: Vec<(PeerId, Outcome)> = Vec::new();
-    let states = &*peers;
-    let again = |key: K, path: &crate::rib::table::Path, attrs: &mut AttrTable| {
-        let state = &states.get(path.peer.index())?.as_ref()?.state;
-        let flags = ingest::judge(state, path.received, attrs, addresses);
-        let mut import = Import { received: path.received, flags, memo: None };
-        Some(import.run(&state.config.import, key.prefix(), attrs))
-    };
-    let round = rib.walk(shared, again, |id, outcome| counts.push((id, outcome)));
-    for (id, outcome) in counts {
-        if let Some(Some(peer)) = peers.get_mut(id.index()) {
-            peer.state.count(number, outcome);
-        }
-    }
-    round
 }
 
 /// A neighbour's facts at the start.

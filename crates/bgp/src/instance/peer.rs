@@ -29,8 +29,6 @@ pub(super) struct PeerState {
     pub(super) config: Arc<NeighborConfig>,
     /// The listen range it came through.
     pub(super) range: Option<usize>,
-    /// A session has agreed on its families and not ended yet.
-    pub(super) begun: bool,
     /// The established connection.
     pub(super) conn: Option<ConnId>,
     pub(super) external: bool,
@@ -80,12 +78,8 @@ impl PeerState {
         *self.faults.entry(key).or_default() += 1;
     }
 
-    /// A new session begins: with its first UPDATE, which may come in one read with the KEEPALIVE that establishes
-    /// it, or when the session says so.
+    /// A new session begins.
     pub(super) fn begin(&mut self, negotiated: &Negotiated, facts: &mut PeerFacts) {
-        if std::mem::replace(&mut self.begun, true) {
-            return;
-        }
         facts.router_id = negotiated.peer_router_id.to_bits();
         self.judged = None;
         self.over_limit = None;

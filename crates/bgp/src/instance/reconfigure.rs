@@ -2,7 +2,7 @@
 
 use super::peer::{FamilyState, Peer, PeerState};
 use super::{Bgp, Output, Reconfigured, Rib, decision_config, local, peer_facts};
-use crate::config::{Config, NeighborConfig};
+use crate::config::{Config, ListenRange, NeighborConfig};
 use crate::rib::table::PeerId;
 use crate::session::{self, Restart, Session, State};
 use crate::transport::{Md5Key, TcpAction};
@@ -16,6 +16,19 @@ impl Bgp {
     pub(super) fn set_listener_key(&self, peer: Prefix, key: Option<Md5Key>, out: &mut Outbox<Output>) {
         if key.is_some() {
             out.push(Output::Tcp(TcpAction::ListenerKey { peer, key }));
+        }
+    }
+
+    /// Takes a key from the listeners, where there is one.
+    pub(super) fn remove_listener_key(&self, peer: Prefix, key: Option<&Md5Key>, out: &mut Outbox<Output>) {
+        if key.is_some() {
+            out.push(Output::Tcp(TcpAction::ListenerKey { peer, key: None }));
+        }
+    }
+
+    pub(super) fn remove_range_keys(&self, ranges: &[ListenRange], out: &mut Outbox<Output>) {
+        for range in ranges {
+            self.remove_listener_key(range.prefix, range.template.password.as_ref(), out);
         }
     }
 
@@ -36,8 +49,11 @@ impl Bgp {
         // The upper half of its connections' ids: the place, and which session in it this is.
         let number = u32::from(self.sessions & 0x7fff) << 16 | u32::from(id.0);
         self.sessions = self.sessions.wrapping_add(1);
-        let session =
+        let mut session =
             Session::new(number, self.local.clone(), config.clone(), range.is_some(), self.rng.fork());
+        if let Some(why) = self.held.remove(&config.address).filter(|_| config.enabled) {
+            session.hold(why);
+        }
         let external = config.asn != self.config.asn;
         let facts = peer_facts(config.address, config.asn, self.config.asn, config.route_reflector_client);
         self.rib.shared.peers.set(id, facts);
@@ -46,7 +62,6 @@ impl Bgp {
             id,
             address: config.address,
             range,
-            begun: false,
             conn: None,
             external,
             families: [FamilyState::default(); 2],
@@ -84,16 +99,13 @@ impl Bgp {
         self.session_input(now, id, stop, out);
         let Some(Some(peer)) = self.peers.get_mut(id.index()) else { return };
         peer.state.gone = true;
-        let (address, had_key) = (peer.state.address, peer.state.config.password.is_some());
+        let (address, key) = (peer.state.address, peer.state.config.password.clone());
         let dynamic = peer.state.range.is_some();
-        for family in &mut peer.state.families {
-            family.stale_until = None;
-        }
         if self.by_address.get(&address) == Some(&id) {
             self.by_address.remove(&address);
         }
-        if had_key && !dynamic {
-            out.push(Output::Tcp(TcpAction::ListenerKey { peer: Prefix::host(address), key: None }));
+        if !dynamic {
+            self.remove_listener_key(Prefix::host(address), key.as_ref(), out);
         }
         self.rib.request_sweep(id, 0);
         self.rib.request_sweep(id, 1);
@@ -128,7 +140,7 @@ impl Bgp {
         let identity =
             |c: &Config| (c.asn, c.router_id, c.cluster_id, c.default_local_pref, c.host_name.clone());
         if identity(&old) != identity(&self.config) {
-            self.start_over(now, &mut done, out);
+            self.start_over(now, &old, &mut done, out);
             return done;
         }
         if decision_config(&old) != decision_config(&self.config) {
@@ -152,15 +164,21 @@ impl Bgp {
     }
 
     /// Who we are changed: every session ends, and all begins anew.
-    fn start_over(&mut self, now: Instant, done: &mut Reconfigured, out: &mut Outbox<Output>) {
+    fn start_over(&mut self, now: Instant, old: &Config, done: &mut Reconfigured, out: &mut Outbox<Output>) {
         done.changes
             .push("AS, router id, cluster id, name or default LOCAL_PREF changed: BGP starts over".into());
         for id in self.ids() {
-            if let Some(Some(peer)) = self.peers.get(id.index()) {
-                done.reset.push(peer.state.address.to_string());
+            if let Some(Some(Peer { session, state })) = self.peers.get(id.index()) {
+                done.reset.push(state.address.to_string());
+                // Who waits for the operator goes on waiting. What is off by configuration the new one decides.
+                if let Some(why) = session.stopped().filter(|_| state.config.enabled && !state.gone) {
+                    self.held.insert(state.address, why.clone());
+                }
             }
             self.remove_neighbor(now, id, out);
         }
+        self.remove_range_keys(&old.listen_ranges, out);
+        let watched = self.rib.v4.watched.is_some();
         let reported = self.rib.v4.report.is_some();
         if reported {
             self.rib.v4.report_all();
@@ -174,6 +192,7 @@ impl Bgp {
         self.rib.shared.attrs.next_hops.tracked().for_each(|hop| out.push(Output::UntrackNextHop(hop)));
         self.rib = Rib::new(&self.config, &mut self.rng);
         self.report_routes(reported);
+        self.watch_routes(watched);
         self.local = Arc::new(local(&self.config));
         self.peers = vec![None];
         self.by_address.clear();
@@ -182,6 +201,8 @@ impl Bgp {
             self.set_network(now, prefix, present);
         }
         self.start(now, out);
+        let ranges = &self.config.listen_ranges;
+        self.held.retain(|address, _| ranges.iter().any(|r| r.prefix.contains(*address)));
     }
 
     fn reconfigure_networks(&mut self, now: Instant, old: &Config, done: &mut Reconfigured) {
@@ -213,11 +234,7 @@ impl Bgp {
             return;
         }
         done.changes.push("listen ranges changed".into());
-        for range in &old.listen_ranges {
-            if range.template.password.is_some() {
-                out.push(Output::Tcp(TcpAction::ListenerKey { peer: range.prefix, key: None }));
-            }
-        }
+        self.remove_range_keys(&old.listen_ranges, out);
         for range in &self.config.listen_ranges {
             self.set_listener_key(range.prefix, range.template.password.clone(), out);
         }
@@ -287,6 +304,9 @@ impl Bgp {
         let facts = self.rib.shared.peers.get_mut(id);
         (facts.external, facts.client) = (new.asn != self.config.asn, new.route_reflector_client);
         self.pump(now, id, out);
+        if applied == Applied::Restart {
+            self.forget_stale(id);
+        }
         if old.enabled != new.enabled {
             let input = if new.enabled {
                 session::Input::ManualStart
@@ -307,6 +327,5 @@ impl Bgp {
         self.rib.request_review(id);
         self.join_egress(id);
         self.limit_prefixes(now, id, out);
-        self.pump(now, id, out);
     }
 }

@@ -122,13 +122,16 @@ fn survivors<'a>(
     // RFC 4271 §9.1.2.2 c: within each neighbouring AS only the lowest MED stays. All of them are compared as a
     // whole, so that the order of arrival means nothing.
     if left.len() > 1 {
-        let lowest = |c: &Candidate<'_>, all: &Candidates<'_>| {
-            let rivals = all.iter().filter(|r| config.always_compare_med || r.neighbor_as == c.neighbor_as);
-            rivals.map(|r| r.med).min().unwrap_or(c.med)
-        };
-        let keep: smallvec::SmallVec<[bool; 8]> = left.iter().map(|c| c.med == lowest(c, &left)).collect();
-        let mut kept = keep.iter();
-        left.retain(|_| kept.next().copied().unwrap_or(true));
+        // With `always-compare-med` all are of one AS, so to say.
+        let group = |c: &Candidate<'_>| if config.always_compare_med { Asn(0) } else { c.neighbor_as };
+        left.sort_unstable_by_key(|c| (group(c), c.med, c.at));
+        let mut lowest = None;
+        left.retain(|c| {
+            if lowest.is_none_or(|(of, _)| of != group(c)) {
+                lowest = Some((group(c), c.med));
+            }
+            lowest == Some((group(c), c.med))
+        });
     }
     left
 }

@@ -26,15 +26,14 @@ pub(crate) struct FamilyRib<K> {
     walk: Walk,
 }
 
-/// A walk goes round the table once since the last request, then everyone's wish is fulfilled.
+/// A walk over the table, slice by slice, once in a round; see [`Wish`](super::Wish).
 #[derive(Default, Clone, Copy)]
 struct Walk {
+    /// The next round is to go over this table.
+    wanted: bool,
     at: u32,
-    left: u32,
-    /// Places of the table that the walk knows of.
-    places: u32,
-    /// Not round yet; also where there is nothing to look at.
-    under_way: bool,
+    /// The places that there were when the round began: what came since was judged as things are now.
+    end: u32,
 }
 
 /// What all families share.
@@ -115,38 +114,45 @@ impl<K: Key> FamilyRib<K> {
 
     /// Something about many paths changed: every destination is to be looked at again.
     pub(crate) fn request_walk(&mut self) {
-        self.walk =
-            Walk { left: self.table.places(), places: self.table.places(), under_way: true, ..self.walk };
+        self.walk.wanted = true;
     }
 
+    /// Whether a round is wanted that goes over this table.
+    pub(crate) fn walk_wanted(&self) -> bool {
+        self.walk.wanted
+    }
+
+    /// Whether this table has to be gone over still in the present round.
     pub(crate) fn walking(&self) -> bool {
-        self.walk.under_way
+        self.walk.at < self.walk.end
+    }
+
+    /// A round begins.
+    pub(crate) fn begin_walk(&mut self) {
+        if std::mem::take(&mut self.walk.wanted) {
+            (self.walk.at, self.walk.end) = (0, self.table.places());
+        }
     }
 
     /// Looks at the next slice: removes stale paths of neighbours that are swept, runs import policy again where
-    /// `again` gives another result, follows next hops. Whether the walk has come round.
+    /// `again` gives another result, follows next hops.
     pub(crate) fn walk(
         &mut self,
         shared: &mut Shared,
         mut again: impl FnMut(K, &Path, &mut AttrTable) -> Option<(super::AttrId, u8)>,
         mut count: impl FnMut(PeerId, Outcome),
-    ) -> bool {
+    ) {
         let Shared { attrs, peers, config } = shared;
         let peers: &Peers = peers;
         let number = self.number;
-        let places = self.table.places();
-        // Places that came since stand between where the walk is and where it began.
-        self.walk.left += places - self.walk.places;
-        self.walk.places = places;
-        for _ in 0..SLICE.min(self.walk.left) {
-            self.walk.left -= 1;
-            let idx = RouteIdx(if self.walk.at < places { self.walk.at } else { 0 });
-            self.walk.at = idx.0 + 1;
+        let from = self.walk.at;
+        self.walk.at = self.walk.end.min(from + SLICE);
+        for idx in (from..self.walk.at).map(RouteIdx) {
             let mut concerned = false;
             for path in self.table.paths(idx) {
                 let facts = peers.get(path.peer);
                 let hop = attrs.get(path.used).next_hop;
-                concerned |= facts.review || facts.sweeps(number, path);
+                concerned |= facts.review.is_some() || facts.sweeps(number, path);
                 concerned |= attrs.next_hops.changed(hop);
             }
             if !concerned {
@@ -159,7 +165,7 @@ impl<K: Key> FamilyRib<K> {
                 if facts.sweeps(number, path) {
                     return Keep::No;
                 }
-                match facts.review.then(|| again(key, path, attrs)).flatten() {
+                match facts.review.is_some().then(|| again(key, path, attrs)).flatten() {
                     Some((used, flags)) => Keep::Changed(used, flags),
                     None => Keep::As,
                 }
@@ -177,16 +183,21 @@ impl<K: Key> FamilyRib<K> {
             }
         }
         self.reclaim();
-        self.walk.under_way = self.walk.left > 0;
-        !self.walk.under_way
     }
 
     /// Takes back the places of destinations that are gone.
     pub(crate) fn reclaim(&mut self) {
         if self.table.has_empty() {
-            let (egress, report) = (&self.egress, &self.report);
-            let reported = |idx| report.as_ref().is_none_or(|r| !r.contains(idx));
-            self.table.reclaim(4096, |idx| reported(idx) && egress.unused(idx));
+            let (egress, lists) = (&self.egress, [&self.report, &self.watched]);
+            let listed = |idx| lists.iter().any(|list| list.as_ref().is_some_and(|l| l.contains(idx)));
+            self.table.reclaim(|idx| !listed(idx) && egress.unused(idx));
+        }
+    }
+
+    /// The same, where some went since.
+    pub(crate) fn reclaim_new(&mut self) {
+        if self.table.emptied() {
+            self.reclaim();
         }
     }
 }

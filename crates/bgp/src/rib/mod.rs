@@ -29,10 +29,47 @@ pub(crate) struct PeerFacts {
     pub(crate) address: IpAddr,
     /// Counts how often its routes became old: paths of another epoch are stale.
     pub(crate) epoch: [u8; 2],
-    /// Paths of the family older than this epoch are to be removed.
-    pub(crate) sweep: [Option<u8>; 2],
+    /// Paths of the family older than `sweep_before` are to be removed.
+    pub(crate) sweep: [Wish; 2],
+    pub(crate) sweep_before: [u8; 2],
     /// Import policy, or something else that the flags of its paths depend on, changed.
-    pub(crate) review: bool,
+    pub(crate) review: Wish,
+}
+
+/// A wish that a whole round of walks over the tables fulfils. Rounds always end, whatever is wished meanwhile: what
+/// comes during one waits for the end of the next.
+///
+/// ```text
+///          wanted again            round begins              round ends
+///   None ───────────────▶ New ───────────────────▶ Underway ────────────▶ None
+///                          ▲      wanted again         │
+///                          └───────────────────────────┘
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Wish {
+    #[default]
+    None,
+    New,
+    Underway,
+}
+
+impl Wish {
+    #[inline]
+    pub(crate) fn is_some(self) -> bool {
+        self != Wish::None
+    }
+
+    pub(crate) fn round_begins(&mut self) {
+        if self.is_some() {
+            *self = Wish::Underway;
+        }
+    }
+
+    pub(crate) fn round_ends(&mut self) {
+        if *self == Wish::Underway {
+            *self = Wish::None;
+        }
+    }
 }
 
 /// Facts about all neighbours, by [`PeerId`].
@@ -62,27 +99,32 @@ impl Peers {
         }
     }
 
-    /// The walk over a family's table has come round.
-    pub(crate) fn clear_sweep(&mut self, family: usize) {
+    /// A round of walks begins or ends.
+    pub(crate) fn each_wish(&mut self, change: impl Fn(&mut Wish)) {
         for facts in &mut self.0 {
-            facts.sweep[family] = None;
-        }
-    }
-
-    /// The walks over all tables have come round.
-    pub(crate) fn clear_review(&mut self) {
-        for facts in &mut self.0 {
-            facts.review = false;
+            facts.sweep.iter_mut().for_each(&change);
+            change(&mut facts.review);
         }
     }
 }
 
 impl PeerFacts {
-    /// Whether the sweep that is under way removes this path.
+    /// Whether a sweep removes this path.
     #[inline]
     pub(crate) fn sweeps(&self, family: usize, path: &Path) -> bool {
         let age = |epoch: u8| self.epoch[family].wrapping_sub(epoch);
-        self.sweep[family].is_some_and(|oldest| age(path.epoch) > age(oldest))
+        self.sweep[family].is_some() && age(path.epoch) > age(self.sweep_before[family])
+    }
+
+    /// Paths that are stale now are to go in the next round.
+    pub(crate) fn request_sweep(&mut self, family: usize) {
+        self.sweep[family] = Wish::New;
+        self.sweep_before[family] = self.epoch[family];
+    }
+
+    /// All paths are to be judged again in the next round.
+    pub(crate) fn request_review(&mut self) {
+        self.review = Wish::New;
     }
 
     pub(crate) fn new(address: IpAddr, external: bool) -> PeerFacts {
@@ -92,8 +134,9 @@ impl PeerFacts {
             router_id: 0,
             address,
             epoch: [0; 2],
-            sweep: [None; 2],
-            review: false,
+            sweep: [Wish::None; 2],
+            sweep_before: [0; 2],
+            review: Wish::None,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Next hops as dense ids with what the node's routing table says of them.
 
+use super::Wish;
 use crate::instance::NextHopState;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -20,7 +21,7 @@ struct NextHop {
     refs: u32,
     state: Option<NextHopState>,
     /// The state changed and not every route that uses it was looked at since.
-    changed: bool,
+    changed: Wish,
 }
 
 /// All next hops in use.
@@ -39,7 +40,7 @@ impl NextHops {
             address: IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED),
             refs: 1,
             state: Some(NextHopState { metric: 0, connected: true }),
-            changed: false,
+            changed: Wish::None,
         };
         NextHops { all: vec![own], free: Vec::new(), by_address: BTreeMap::new(), requests: Vec::new() }
     }
@@ -50,7 +51,7 @@ impl NextHops {
             self.all[index as usize].refs += 1;
             return NextHopId(index);
         }
-        let hop = NextHop { address, refs: 1, state: None, changed: false };
+        let hop = NextHop { address, refs: 1, state: None, changed: Wish::None };
         let index = match self.free.pop() {
             Some(index) => {
                 self.all[index as usize] = hop;
@@ -86,7 +87,9 @@ impl NextHops {
         let hop = &mut self.all[index as usize];
         let news = hop.state != state;
         hop.state = state;
-        hop.changed |= news;
+        if news {
+            hop.changed = Wish::New;
+        }
         news
     }
 
@@ -101,14 +104,12 @@ impl NextHops {
 
     #[inline]
     pub(crate) fn changed(&self, id: NextHopId) -> bool {
-        self.all[id.0 as usize].changed
+        self.all[id.0 as usize].changed.is_some()
     }
 
-    /// Every route was looked at.
-    pub(crate) fn clear_changed(&mut self) {
-        for hop in &mut self.all {
-            hop.changed = false;
-        }
+    /// A round of walks begins or ends.
+    pub(crate) fn each_wish(&mut self, change: impl Fn(&mut Wish)) {
+        self.all.iter_mut().for_each(|hop| change(&mut hop.changed));
     }
 
     /// All that the node tracks for us.

@@ -4,6 +4,7 @@
 //! and is the best one once the decision was made. A path is 20 octets.
 
 use super::attrs::AttrId;
+use crate::egress::RouteSet;
 use foldhash::fast::FixedState;
 use hashbrown::HashTable;
 use smallvec::SmallVec;
@@ -205,6 +206,10 @@ pub(crate) struct Route<K> {
 /// The paths of a destination while they are being worked on.
 pub(crate) type Paths = SmallVec<[Path; 8]>;
 
+/// Destinations that one [`Table::reclaim`] may look at in vain, and at all, beside those that came since.
+const RECLAIM_PATIENCE: u32 = 64;
+const RECLAIM_SLICE: u32 = 4096;
+
 /// All destinations of a family.
 pub(crate) struct Table<K> {
     hasher: FixedState,
@@ -215,8 +220,11 @@ pub(crate) struct Table<K> {
     more: Vec<Path>,
     free_more: Vec<u32>,
     /// Destinations that lost their last path: the place may be taken again once no neighbour needs a withdrawal.
-    /// One that has paths again, or stands here twice, is found out when its turn comes.
-    empty: Vec<RouteIdx>,
+    /// One that has paths again is found out when its turn comes.
+    empty: RouteSet,
+    /// How often that happened since [`Table::reclaim`], which goes on from `reclaimed_to`.
+    emptied: u32,
+    reclaimed_to: u32,
     occupied: u64,
     paths: u64,
     best: u64,
@@ -231,7 +239,9 @@ impl<K: Key> Table<K> {
             free_routes: Vec::new(),
             more: Vec::new(),
             free_more: Vec::new(),
-            empty: Vec::new(),
+            empty: RouteSet::default(),
+            emptied: 0,
+            reclaimed_to: 0,
             occupied: 0,
             paths: 0,
             best: 0,
@@ -372,7 +382,8 @@ impl<K: Key> Table<K> {
         self.best += u64::from(has && new_flags & flag::BEST != 0);
         self.occupied = self.occupied + u64::from(has) - u64::from(had);
         if had && !has {
-            self.empty.push(idx);
+            self.empty.insert(idx);
+            self.emptied += 1;
         }
     }
 
@@ -393,22 +404,27 @@ impl<K: Key> Table<K> {
         }
     }
 
-    /// Frees the places of destinations without paths for which `unused` holds; looks at up to `limit` of them.
-    pub(crate) fn reclaim(&mut self, limit: usize, mut unused: impl FnMut(RouteIdx) -> bool) {
-        let mut at = 0;
-        for _ in 0..limit {
-            let Some(&idx) = self.empty.get(at) else { break };
+    /// Frees the places of destinations without paths for which `unused` holds. It goes round them a part at a time:
+    /// twice as many as came since, so that those that must stay never hide the others; further while that is worth
+    /// the effort.
+    pub(crate) fn reclaim(&mut self, mut unused: impl FnMut(RouteIdx) -> bool) {
+        let mut patience =
+            std::mem::take(&mut self.emptied).saturating_mul(2).saturating_add(RECLAIM_PATIENCE);
+        for _ in 0..self.empty.len().min(patience.saturating_add(RECLAIM_SLICE)) {
+            let found = self.empty.next(self.reclaimed_to).or_else(|| self.empty.next(0));
+            let Some(idx) = found.filter(|_| patience > 0) else { break };
+            self.reclaimed_to = idx.0 + 1;
             if self.occupied(idx) {
-                self.empty.swap_remove(at);
+                self.empty.remove(idx);
             } else if unused(idx) {
+                self.empty.remove(idx);
                 let hash = self.hasher.hash_one(self.routes[idx.0 as usize].key);
                 if let Ok(entry) = self.index.find_entry(hash, |&x| x == idx.0) {
                     entry.remove();
                     self.free_routes.push(idx.0);
                 }
-                self.empty.swap_remove(at);
             } else {
-                at += 1;
+                patience -= 1;
             }
         }
     }
@@ -416,6 +432,11 @@ impl<K: Key> Table<K> {
     /// Whether destinations wait for [`Table::reclaim`].
     pub(crate) fn has_empty(&self) -> bool {
         !self.empty.is_empty()
+    }
+
+    /// Whether new ones wait.
+    pub(crate) fn emptied(&self) -> bool {
+        self.emptied > 0
     }
 
     /// Whether this place holds a destination with paths.

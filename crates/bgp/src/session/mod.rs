@@ -21,6 +21,7 @@ mod tests;
 
 pub use journal::{MessageCounts, Stats};
 pub use peer::Session;
+pub(crate) use peer::Stopped;
 
 use crate::transport::{TcpAction, TcpError};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -129,7 +130,8 @@ pub enum Output {
     Event(EventKind),
 }
 
-/// Takes what an established session receives; called while [`Session::receive`] runs.
+/// Takes what an established session receives; called while [`Session::receive`] runs, never between a change of the
+/// session and the moment when the owner has heard of it.
 pub trait Receiver {
     /// The body of an UPDATE. An error resets the session with this NOTIFICATION (Event 28, UpdateMsgErr).
     fn update(&mut self, body: &[u8], negotiated: &Negotiated) -> Result<(), Notification>;

@@ -47,7 +47,7 @@ pub struct Session {
 
 /// Why a session waits for the operator.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Stopped {
+pub(crate) enum Stopped {
     /// `enabled = false`.
     Disabled,
     /// A shutdown, with its text.
@@ -100,7 +100,8 @@ impl Session {
     ) -> Session {
         Session {
             peer,
-            connections: 0,
+            // Not from 0: connections of a speaker that was here before may not be quite closed yet.
+            connections: rng.clone().next_u64() as u32,
             local,
             stopped: (!config.enabled).then_some(Stopped::Disabled),
             config,
@@ -231,6 +232,16 @@ impl Session {
     /// Whether it is down until the operator starts it: disabled, shut down, or stopped with [`Restart::Never`].
     pub fn is_stopped(&self) -> bool {
         self.stopped.is_some()
+    }
+
+    /// Why it waits for the operator, where it does.
+    pub(crate) fn stopped(&self) -> Option<&Stopped> {
+        self.stopped.as_ref()
+    }
+
+    /// Makes a session that was not started wait for the operator, as the one did whose place it takes.
+    pub(crate) fn hold(&mut self, why: Stopped) {
+        self.stopped = Some(why);
     }
 
     /// Whether it is in Idle and will not leave it by itself: nothing is lost by dropping it.

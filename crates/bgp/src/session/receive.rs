@@ -13,35 +13,40 @@ use trunkline_wire::bgp::{
 
 impl Session {
     /// Octets from the peer. Only the start of a message that is not complete yet is copied.
-    pub fn receive(
+    ///
+    /// It stops where the session came up or went down, so that no route is filed under the wrong session: then it
+    /// returns what is left. The caller carries out what is in `out`, and gives it that, even if it is empty.
+    pub fn receive<'a>(
         &mut self,
         now: Instant,
         conn: ConnId,
-        bytes: &[u8],
+        bytes: &'a [u8],
         receiver: &mut dyn Receiver,
         out: &mut Outbox<Output>,
-    ) {
-        let Some(partial) = self.partial(conn) else { return };
-        if partial.is_empty() {
-            let used = self.consume(now, conn, bytes, receiver, out);
-            return self.keep(conn, bytes.get(used..).unwrap_or_default());
-        }
-        let mut message = std::mem::take(partial);
-        let rest = complete(&mut message, bytes);
-        let used = self.consume(now, conn, &message, receiver, out);
-        if used == 0 {
-            // Not complete yet; and `complete` has taken all there was.
+    ) -> Option<&'a [u8]> {
+        let partial = self.partial(conn)?;
+        let mut bytes = bytes;
+        if !partial.is_empty() {
+            let mut message = std::mem::take(partial);
+            bytes = complete(&mut message, bytes);
+            let (used, stopped) = self.consume(now, conn, &message, receiver, out);
+            if used > 0 {
+                message.clear();
+            }
             if let Some(partial) = self.partial(conn) {
                 *partial = message;
             }
-            return;
+            // With nothing used and no stop it is not complete yet, and `complete` has taken all there was.
+            if stopped || used == 0 {
+                return stopped.then_some(bytes);
+            }
         }
-        message.clear();
-        if let Some(partial) = self.partial(conn) {
-            *partial = message;
+        let (used, stopped) = self.consume(now, conn, bytes, receiver, out);
+        let rest = bytes.get(used..).unwrap_or_default();
+        if !stopped {
+            self.keep(conn, rest);
         }
-        let used = self.consume(now, conn, rest, receiver, out);
-        self.keep(conn, rest.get(used..).unwrap_or_default());
+        stopped.then_some(rest)
     }
 
     fn partial(&mut self, conn: ConnId) -> Option<&mut Vec<u8>> {
@@ -63,7 +68,8 @@ impl Session {
         self.which(conn).and_then(|which| self.machine_ref(which)).map(|m| m.max_message_len)
     }
 
-    /// Takes whole messages from the front of `stream`; returns how many octets it used.
+    /// Takes whole messages from the front of `stream`; returns how many octets it used, and whether it stopped since
+    /// the session came up or went down.
     fn consume(
         &mut self,
         now: Instant,
@@ -71,16 +77,23 @@ impl Session {
         stream: &[u8],
         receiver: &mut dyn Receiver,
         out: &mut Outbox<Output>,
-    ) -> usize {
+    ) -> (usize, bool) {
         let mut used = 0;
+        let sessions = |s: &Session| s.stats.established + s.stats.flaps;
+        let before = sessions(self);
         while let Some(max_len) = self.max_len(conn) {
             let rest = stream.get(used..).unwrap_or_default();
             match frame(rest, max_len) {
                 Ok(Some(message)) => {
-                    used += message.message.len();
-                    self.message(now, conn, message, receiver, out);
+                    let len = message.message.len();
+                    if self.message(now, conn, message, receiver, out) {
+                        used += len;
+                    }
+                    if sessions(self) != before {
+                        return (used, true);
+                    }
                 }
-                Ok(None) => return used,
+                Ok(None) => return (used, false),
                 Err(notification) => {
                     let Some(which) = self.which(conn) else { break };
                     let cause = Cause::notification(notification.clone(), header_error(&notification, rest));
@@ -90,9 +103,10 @@ impl Session {
             }
         }
         // The connection is no more.
-        stream.len()
+        (stream.len(), false)
     }
 
+    /// Whether it was taken: it comes again where something else had to happen before.
     #[inline]
     fn message(
         &mut self,
@@ -101,10 +115,9 @@ impl Session {
         message: Frame<'_>,
         receiver: &mut dyn Receiver,
         out: &mut Outbox<Output>,
-    ) {
-        *self.stats.received.of(message.kind) += 1;
+    ) -> bool {
         if self.in_established(now, conn, message, receiver, out) {
-            return;
+            return true;
         }
         let held = |m: &Machine| m.held_keepalive;
         if message.kind != MessageType::Notification
@@ -112,11 +125,11 @@ impl Session {
         {
             // More after the KEEPALIVE: the peer is Established on this connection. That is its decision.
             self.go_up(now, which, out);
-            if self.in_established(now, conn, message, receiver, out) {
-                return;
-            }
+            return false;
         }
+        *self.stats.received.of(message.kind) += 1;
         self.control(now, conn, message, out);
+        true
     }
 
     /// The hot path: what `fsm::step` says of Events 26 to 28 in Established, without asking it for each message.
@@ -145,6 +158,7 @@ impl Session {
             }
             MessageType::Open | MessageType::Notification => return false,
         };
+        *self.stats.received.of(message.kind) += 1;
         match result {
             Ok(()) => {
                 if let Some(hold) = agreed.hold {

@@ -13,7 +13,8 @@ impl Session {
     ///
     /// `Restart`, with Cease 6/6 where the peer has our OPEN: `address`, `port`, `local-address`, `asn`, `families`,
     /// `password`, `multihop`, `ttl-security`, `role`, `role-strict`, `route-reflector-client`, `extended-messages`,
-    /// `extended-next-hop`, `graceful-restart-helper`. With Cease 6/2 and for good: `enabled = false`; `enabled = true`
+    /// `extended-next-hop`, `graceful-restart-helper`, `enforce-first-as` (what it refuses is not kept, so the peer must
+    /// tell it again). With Cease 6/2 and for good: `enabled = false`; `enabled = true`
     /// starts the session.
     ///
     /// `InPlace`: everything else. `hold-time` is for the next OPEN. `passive`, `connect-retry` and `delay-open` are for
@@ -88,7 +89,7 @@ fn needs_restart(old: &NeighborConfig, new: &NeighborConfig) -> bool {
     let open = |c: &NeighborConfig| {
         let role = (c.role, c.role_strict, c.route_reflector_client);
         let offers = (c.extended_messages, c.extended_next_hop, c.graceful_restart_helper);
-        (c.asn, c.families.clone(), role, offers)
+        (c.asn, c.families.clone(), role, offers, c.enforce_first_as)
     };
     transport(old) != transport(new) || open(old) != open(new)
 }

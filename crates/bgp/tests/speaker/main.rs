@@ -2,8 +2,10 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, reason = "a test")]
 
+mod anew;
 mod errors;
 mod families;
+mod hostile;
 mod lifecycle;
 mod node;
 mod restart;

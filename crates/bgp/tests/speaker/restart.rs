@@ -275,3 +275,47 @@ fn routes_reported_late_are_not_forgotten_when_their_places_are_taken() {
         assert_eq!((rig.routes.len(), rig.peers[1].table.len()), (12_000, 12_000), "{round}");
     }
 }
+
+#[test]
+fn the_restart_time_is_for_coming_back_and_the_stale_time_for_end_of_rib() {
+    // RFC 4724 §4.2
+    let mut rig = graceful();
+    rig.cut(0);
+    rig.pass(50);
+    rig.again(0);
+    rig.pass(100);
+    assert_eq!(rig.peers[1].prefixes(), THREE, "the restart time of 60 s is over, but it is back");
+    assert_eq!(rig.view(0).graceful_restart.map(|left| left > 150.0), Some(true));
+    rig.pass(210);
+    assert!(rig.peers[1].table.is_empty() && rig.peers[0].established, "no End-of-RIB in 300 s");
+}
+
+#[test]
+fn stale_routes_go_at_once_when_the_operator_wants_the_neighbor_down() {
+    // RFC 4271 §8.2.2: ManualStop deletes all routes.
+    let address = a("192.0.2.2");
+    let orders = [
+        Query::BgpShutdown { address, message: None },
+        Query::BgpClear { address: Some(address), soft: false },
+        Query::BgpClear { address: None, soft: false },
+    ];
+    for order in orders {
+        let mut rig = graceful();
+        rig.cut(0);
+        assert_eq!(rig.peers[1].prefixes(), THREE);
+        rig.ask(order);
+        assert!(rig.routes.is_empty() && (rig.peers[1].table.is_empty() || !rig.peers[1].established));
+        assert_eq!(rig.view(0).graceful_restart, None);
+    }
+    let mut disabled = neighbor("192.0.2.2", 65001);
+    disabled.enabled = false;
+    let mut other = neighbor("192.0.2.2", 65009);
+    other.enabled = true;
+    for new in [disabled, other] {
+        let mut rig = graceful();
+        rig.cut(0);
+        rig.bgp.reconfigure(rig.now, with([new, neighbor("192.0.2.3", 65002)]), &mut rig.out);
+        rig.settle();
+        assert!(rig.peers[1].table.is_empty() && rig.routes.is_empty());
+    }
+}

@@ -11,6 +11,9 @@ const LINGER: Duration = Duration::from_secs(2);
 /// Open and lingering connections at most; a peer that connects beyond is turned away.
 pub(super) const MAX_CONNECTIONS: usize = 16 * 1024;
 
+/// Lingering connections at most; the oldest makes room.
+const MAX_LINGERING: usize = 1024;
+
 #[derive(Debug)]
 enum Slot {
     Free,
@@ -102,6 +105,15 @@ impl Connections {
     /// Keeps a closed connection until the peer closes too, or for [`LINGER`]. Its index is a new one, so its token has
     /// to be registered anew.
     pub(super) fn linger(&mut self, conn: Lingering, now: Instant) -> usize {
+        if self.lingering.len() >= MAX_LINGERING {
+            // Those that are over already go first.
+            self.lingering.retain(|&(_, index, serial)| is_current(&self.slots, index, serial));
+            if self.lingering.len() >= MAX_LINGERING
+                && let Some((_, oldest, _)) = self.lingering.pop_front()
+            {
+                self.take(oldest);
+            }
+        }
         self.serial += 1;
         let serial = self.serial;
         let index = self.put(Slot::Lingering { conn, serial });
@@ -119,8 +131,7 @@ impl Connections {
     /// Ends the lingering connections whose time is over.
     pub(super) fn expire(&mut self, now: Instant) {
         while let Some(&(deadline, index, serial)) = self.lingering.front() {
-            let current =
-                matches!(self.slots.get(index), Some(Slot::Lingering { serial: s, .. }) if *s == serial);
+            let current = is_current(&self.slots, index, serial);
             if current && deadline > now {
                 break;
             }
@@ -160,4 +171,9 @@ impl Connections {
             self.to_flush.push_back(index);
         }
     }
+}
+
+/// Whether the lingering connection with this serial number is still there.
+fn is_current(slots: &[Slot], index: usize, serial: u64) -> bool {
+    matches!(slots.get(index), Some(Slot::Lingering { serial: s, .. }) if *s == serial)
 }

@@ -94,9 +94,8 @@ impl EventLoop {
 
     /// The last act: no route of ours stays in the kernel.
     pub(super) fn end(mut self) {
-        self.flush_fib();
         if let Some(fib) = &mut self.fib
-            && let Err(error) = fib.clear()
+            && let Err(error) = fib.end()
         {
             tracing::error!("cannot remove our routes from the kernel: {error}");
         }

@@ -19,9 +19,11 @@ use crate::netlink::monitor::{self, KernelEvent, Monitor};
 use crate::start::StartError;
 use crate::{Options, clock};
 use connections::Connections;
+use kernel::Reconcile;
 use mio::event::Event as Readiness;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
@@ -68,6 +70,7 @@ pub(crate) struct Prepared {
 impl Prepared {
     /// Opens listeners and netlink, removes the routes that a crash left behind, reads interfaces and routes.
     pub(crate) fn new(config: &NodeConfig) -> Result<Prepared, StartError> {
+        raise_descriptor_limit();
         let poll = Poll::new().map_err(StartError::system("use epoll"))?;
         let waker = Waker::new(poll.registry(), WAKER).map_err(StartError::system("use eventfd"))?;
         let listeners = Listeners::open(listen_addresses(config), FIRST_LISTENER, poll.registry())
@@ -83,8 +86,19 @@ impl Prepared {
     }
 }
 
+/// A connection needs a descriptor, and the usual soft limit of 1024 is a compatibility matter (`select`), no quota.
+fn raise_descriptor_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current != limit.maximum
+        && let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit })
+    {
+        tracing::warn!("cannot raise the limit of open files: {error}");
+    }
+}
+
 fn open_fib(place: Place) -> Result<Fib, StartError> {
     let mut fib = Fib::open(place).map_err(|error| match error.kind() {
+        io::ErrorKind::ResourceBusy => StartError::TableInUse { table: place.table },
         io::ErrorKind::PermissionDenied => StartError::FibPermission,
         _ => StartError::System { what: "change the kernel's routes by netlink", error },
     })?;
@@ -110,6 +124,7 @@ pub(crate) struct EventLoop {
     kernel_events: Vec<KernelEvent>,
     fib: Option<Fib>,
     refused: Vec<Refused>,
+    reconcile: Reconcile,
     subscribers: Vec<Subscriber>,
     sequence: u64,
     queries: BTreeMap<u64, Reply<Answer>>,
@@ -146,6 +161,7 @@ impl EventLoop {
             kernel_events: Vec::new(),
             fib: parts.fib,
             refused: Vec::new(),
+            reconcile: Reconcile::new(),
             subscribers: Vec::new(),
             sequence: 0,
             queries: BTreeMap::new(),
@@ -215,6 +231,7 @@ impl EventLoop {
             self.stop_at.map_or_else(|| self.node.poll_timeout(), Some),
             self.listeners.poll_timeout(),
             self.monitor.poll_timeout(),
+            self.reconcile.at,
             self.connections.poll_timeout(),
         ])?;
         let now = clock::now();

@@ -16,6 +16,9 @@ use trunkline_node::NodeInput;
 /// Connections accepted in a turn.
 const ACCEPTS_PER_TURN: usize = 64;
 
+/// Octets asked of the node when it closes a connection: a NOTIFICATION, and what it queued just before.
+const LAST_WORDS: usize = 64 * 1024;
+
 /// Reads of one connection in a turn, each up to the size of the read buffer.
 const READS_PER_TURN: usize = 2;
 
@@ -71,11 +74,13 @@ impl EventLoop {
     }
 
     fn close(&mut self, id: ConnId, reset: bool) {
+        // Whether or not they can be written: the node keeps them until they are pulled.
+        let last_words = &mut self.write_buffer;
+        last_words.clear();
+        while self.node.poll_transmit(self.now, id, LAST_WORDS, last_words) && last_words.len() < LAST_WORDS {
+        }
         let Some(conn) = self.connections.remove(id) else { return };
-        let node = &mut self.node;
-        let now = self.now;
-        let mut pull = |limit: usize, buf: &mut Vec<u8>| node.poll_transmit(now, id, limit, buf);
-        let Some(mut lingering) = conn.close(reset, &mut self.write_buffer, &mut pull) else { return };
+        let Some(mut lingering) = conn.close(reset, last_words) else { return };
         if lingering.advance(&mut self.read_buffer) == Linger::Done {
             return;
         }

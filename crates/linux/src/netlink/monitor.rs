@@ -1,8 +1,9 @@
 //! Hears of changes in the kernel: interfaces, addresses, other programs' routes, and ours where others touch them.
 
 use super::OUR_PROTOCOL;
+use super::encode::Place;
 use super::links::Links;
-use super::others::{self, Others};
+use super::others::{self, Others, PlaceChange, RouteChange};
 use super::socket::{self, Message, kind, messages, receive};
 use netlink_packet_core::ParseableParametrized;
 use netlink_packet_route::RouteNetlinkMessage;
@@ -11,7 +12,7 @@ use socket2::{SockFilter, SockRef};
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
 use trunkline_core::{Duration, Instant, Prefix};
-use trunkline_node::{FibNextHop, InterfaceChange, KernelRoute};
+use trunkline_node::{InterfaceChange, KernelRoute};
 
 /// Octets of changes the kernel may keep for us before it drops some.
 pub(crate) const RECEIVE_BUFFER: usize = 4 * 1024 * 1024;
@@ -32,10 +33,12 @@ pub(crate) enum KernelEvent {
     Interface(InterfaceChange),
     /// Another program's route.
     Route(Prefix, Option<KernelRoute>),
-    /// Another program took our route to this prefix away; the route it was.
-    OursRemoved { prefix: Prefix, next_hops: Vec<FibNextHop>, table: u32, metric: u32 },
-    /// A route that may have stood in the way of ours is gone.
-    Freed(Prefix),
+    /// Another program took our route to this prefix away.
+    OursRemoved(Prefix, Place),
+    /// Another program's route came into a place that ours may have, or left it.
+    Place(PlaceChange),
+    /// Changes were lost: our routes may have been touched.
+    Overrun,
 }
 
 /// The listening side of netlink, with what it has learned.
@@ -111,6 +114,7 @@ impl Monitor {
                 Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => {
                     tracing::warn!("the kernel dropped changes we were too slow to read: reading all again");
                     self.read_all(events);
+                    events.push(KernelEvent::Overrun);
                 }
                 Err(error) => {
                     tracing::error!("cannot read from netlink: {error}");
@@ -140,16 +144,21 @@ impl Monitor {
             kind::NEW_ROUTE | kind::DEL_ROUTE => {
                 let applied = self.others.apply(message, message.kind == kind::NEW_ROUTE, &self.links);
                 events.extend(applied.change.map(|(prefix, route)| KernelEvent::Route(prefix, route)));
-                events.extend(applied.freed.map(KernelEvent::Freed));
+                events.extend(applied.place.map(KernelEvent::Place));
             }
             _ => {
                 let changed = self.links.apply(message);
                 events.extend(changed.change.map(KernelEvent::Interface));
                 if changed.lost {
-                    self.reread_at.get_or_insert(self.next_reread.max(now));
+                    self.look_again(now);
                 }
             }
         }
+    }
+
+    /// Other programs' routes may not be what we think: reads them again, soon.
+    pub(crate) fn look_again(&mut self, now: Instant) {
+        self.reread_at.get_or_insert(self.next_reread.max(now));
     }
 
     fn read_all(&mut self, events: &mut Vec<KernelEvent>) {
@@ -164,26 +173,15 @@ impl Monitor {
     }
 }
 
-fn push_routes(changes: Vec<others::RouteChange>, events: &mut Vec<KernelEvent>) {
-    for (prefix, route) in changes {
-        let freed = route.is_none();
-        events.push(KernelEvent::Route(prefix, route));
-        if freed {
-            events.push(KernelEvent::Freed(prefix));
-        }
-    }
+fn push_routes((routes, places): (Vec<RouteChange>, Vec<PlaceChange>), events: &mut Vec<KernelEvent>) {
+    events.extend(routes.into_iter().map(|(prefix, route)| KernelEvent::Route(prefix, route)));
+    events.extend(places.into_iter().map(KernelEvent::Place));
 }
 
 fn ours_removed(message: Message<'_>) -> Option<KernelEvent> {
     match RouteNetlinkMessage::parse_with_param(message.payload, message.kind) {
         Ok(RouteNetlinkMessage::DelRoute(route)) => {
-            let ours = others::read(&route)?;
-            Some(KernelEvent::OursRemoved {
-                prefix: ours.prefix,
-                next_hops: ours.route.next_hops,
-                table: ours.table,
-                metric: ours.route.metric,
-            })
+            others::place_of(&route).map(|(prefix, place)| KernelEvent::OursRemoved(prefix, place))
         }
         _ => None,
     }

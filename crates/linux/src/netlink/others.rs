@@ -57,8 +57,17 @@ pub(crate) type RouteChange = (Prefix, Option<KernelRoute>);
 pub(crate) struct Applied {
     /// For the node.
     pub(crate) change: Option<RouteChange>,
-    /// A route with this destination and of our table was removed: ours may have its place now.
-    pub(crate) freed: Option<Prefix>,
+    /// For our own routes.
+    pub(crate) place: Option<PlaceChange>,
+}
+
+/// A place in our table was taken by another program's route, or is free of them now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct PlaceChange {
+    pub(crate) prefix: Prefix,
+    pub(crate) metric: u32,
+    /// The protocol of the route that stands there; none: nothing does.
+    pub(crate) holder: Option<u8>,
 }
 
 /// Other programs' routes by destination.
@@ -82,18 +91,22 @@ impl Others {
     }
 
     /// Reads all from the kernel; the changes.
-    pub(crate) fn read(&mut self, links: &Links) -> io::Result<Vec<RouteChange>> {
+    pub(crate) fn read(&mut self, links: &Links) -> io::Result<(Vec<RouteChange>, Vec<PlaceChange>)> {
         self.read_protocols(links, &BTreeSet::from([0]))
     }
 
     /// Reads again, for the case that the kernel dropped routes silently: only of protocols that are known, since our
     /// own routes may be many.
-    pub(crate) fn read_known(&mut self, links: &Links) -> io::Result<Vec<RouteChange>> {
+    pub(crate) fn read_known(&mut self, links: &Links) -> io::Result<(Vec<RouteChange>, Vec<PlaceChange>)> {
         let known: BTreeSet<u8> = self.routes.values().flatten().map(|route| route.protocol).collect();
         self.read_protocols(links, &known)
     }
 
-    fn read_protocols(&mut self, links: &Links, protocols: &BTreeSet<u8>) -> io::Result<Vec<RouteChange>> {
+    fn read_protocols(
+        &mut self,
+        links: &Links,
+        protocols: &BTreeSet<u8>,
+    ) -> io::Result<(Vec<RouteChange>, Vec<PlaceChange>)> {
         let mut newer = Others::new(self.our_table);
         let tables = BTreeSet::from([MAIN_TABLE, self.our_table]);
         for &protocol in protocols {
@@ -113,8 +126,14 @@ impl Others {
             (best != self.best(prefix)).then_some((prefix, best))
         });
         let changes = changes.collect();
+        let (before, after) = (self.places(), newer.places());
+        let freed = before.difference(&after).map(|&(prefix, metric)| (prefix, metric, None));
+        let taken = after.difference(&before);
+        let taken = taken.map(|&(prefix, metric)| (prefix, metric, newer.holder(prefix, metric)));
+        let places = freed.chain(taken);
+        let places = places.map(|(prefix, metric, holder)| PlaceChange { prefix, metric, holder }).collect();
         *self = newer;
-        Ok(changes)
+        Ok((changes, places))
     }
 
     /// Takes in a route message; ours must not come here.
@@ -124,16 +143,24 @@ impl Others {
             return Applied::default();
         }
         let prefix = route.prefix;
-        let before = self.best(prefix);
-        let mut freed = None;
+        let metric = route.route.metric;
+        let (before, held) = (self.best(prefix), self.holder(prefix, metric).is_some());
         if added {
             self.insert(route, message.flags);
         } else {
-            freed = (route.table == self.our_table).then_some(prefix);
             self.remove(&route);
         }
-        let after = self.best(prefix);
-        Applied { change: (before != after).then_some((prefix, after)), freed }
+        let (after, holder) = (self.best(prefix), self.holder(prefix, metric));
+        Applied {
+            change: (before != after).then_some((prefix, after)),
+            place: (held != holder.is_some()).then_some(PlaceChange { prefix, metric, holder }),
+        }
+    }
+
+    /// The places in our table where another program's route stands: destination and metric.
+    fn places(&self) -> BTreeSet<(Prefix, u32)> {
+        let ours = self.routes.values().flatten().filter(|route| route.table == self.our_table);
+        ours.map(|route| (route.prefix, route.route.metric)).collect()
     }
 
     /// Whether there is a route to this prefix.

@@ -4,6 +4,7 @@ mod monitor;
 mod routes;
 mod runtime;
 mod tcp;
+mod trouble;
 
 use crate::sockopt;
 use std::process::Command;

@@ -6,6 +6,7 @@ use crate::clock;
 use crate::netlink::encode::Place;
 use crate::netlink::fib::Fib;
 use crate::netlink::monitor::{KernelEvent, Monitor};
+use crate::netlink::others::PlaceChange;
 use crate::netlink::socket::BUFFER_LEN;
 use trunkline_node::{FibNextHop, InterfaceChange, KernelRoute};
 use trunkline_view::{AdminState, Interface};
@@ -173,10 +174,31 @@ fn our_own_changes_do_not_come_back_and_those_of_others_to_ours_do() {
         assert_eq!(read(&mut monitor), []);
         ip("route del 192.0.2.0/24 proto 217");
         let prefix = "192.0.2.0/24".parse().unwrap();
-        let next_hops = vec![hop("10.0.1.2", a)];
-        let removed = KernelEvent::OursRemoved { prefix, next_hops, table: 254, metric: 32 };
+        let removed = KernelEvent::OursRemoved(prefix, Place { table: 254, metric: 32 });
         assert_eq!(read(&mut monitor), [removed]);
         assert_eq!(refused, []);
+    });
+}
+
+#[test]
+fn who_comes_into_our_place_and_who_leaves_it_is_told() {
+    in_namespace(|| {
+        two_interfaces();
+        let mut monitor = Monitor::open(254, 0, BUFFER).unwrap();
+        read(&mut monitor);
+        for prefix in ["192.0.2.0/24", "2001:db9::/48"] {
+            let (family, gateway) =
+                if prefix.contains(':') { ("-6", "2001:db8:1::2") } else { ("-4", "10.0.1.2") };
+            ip(&format!("{family} route add {prefix} via {gateway} proto 217 metric 32"));
+            ip(&format!("{family} route replace {prefix} via {gateway} proto static metric 32"));
+            ip(&format!("{family} route add {prefix} via {gateway} proto static metric 5"));
+            ip(&format!("{family} route del {prefix} proto static metric 32"));
+            let mut events = read(&mut monitor);
+            events.retain(|e| matches!(e, KernelEvent::Place(_)));
+            let prefix = prefix.parse().unwrap();
+            let place = |metric, holder| KernelEvent::Place(PlaceChange { prefix, metric, holder });
+            assert_eq!(events, [place(32, Some(4)), place(5, Some(4)), place(32, None)]);
+        }
     });
 }
 
@@ -196,6 +218,9 @@ fn after_an_overflow_all_is_read_again() {
         let has_all = |i: &Interface| i.addresses.iter().filter(|a| a.address.is_ipv4()).count() == 101;
         assert!(events.iter().filter_map(interface).any(has_all));
         assert!(events.contains(&route("192.0.2.0/24", None)));
+        assert!(events.contains(&KernelEvent::Overrun));
+        let freed = PlaceChange { prefix: "192.0.2.0/24".parse().unwrap(), metric: 0, holder: None };
+        assert!(events.contains(&KernelEvent::Place(freed)));
         assert!(
             events
                 .iter()

@@ -6,7 +6,7 @@ use crate::netlink::fib::{Fib, Refused};
 use crate::netlink::links::Links;
 use crate::netlink::others::Others;
 use trunkline_core::{Ipv4Prefix, Ipv6Prefix, Prefix};
-use trunkline_node::{FibChange, FibNextHop};
+use trunkline_node::{FibChange, FibNextHop, FibRefusal};
 
 const PLACE: Place = Place { table: 254, metric: 32 };
 
@@ -127,12 +127,12 @@ fn the_kernel_refuses_in_words_and_goes_on() {
                 replace("192.88.99.0/24", &[hop("10.0.1.2", 9999)]),
             ],
         );
-        let prefixes: Vec<_> = refused.iter().map(|(prefix, _)| prefix.to_string()).collect();
+        let prefixes: Vec<_> = refused.iter().map(|one| one.prefix.to_string()).collect();
         assert_eq!(prefixes, ["192.0.2.0/24", "192.88.99.0/24"]);
         assert!(
-            refused[0].1.starts_with("the next hop is not on a link of ours (kernel: "),
+            refused[0].reason.starts_with("the next hop is not on a link of ours (kernel: "),
             "{}",
-            refused[0].1
+            refused[0].reason
         );
         assert_ne!(shown("198.51.100.0/24"), "");
     });
@@ -168,54 +168,58 @@ fn another_programs_route_is_never_driven_out() {
         ip("route add 192.0.2.0/24 via 10.0.1.9 proto static metric 5");
         let mut fib = Fib::open(PLACE).unwrap();
         let refused = apply(&mut fib, [replace("192.0.2.0/24", &[hop("10.0.1.2", a)])]);
-        assert!(refused[0].1.contains("another program (static)"), "{}", refused[0].1);
+        assert!(refused[0].reason.contains("another program (static)"), "{}", refused[0].reason);
         assert_eq!(shown("192.0.2.0/24"), "");
-        // Not yet: it is still there.
-        let mut refused = Vec::new();
-        fib.unblock("192.0.2.0/24".parse().unwrap(), &others(), &mut refused);
-        fib.flush(&mut refused);
-        assert_eq!(shown("192.0.2.0/24"), "");
+        assert_eq!(refused[0].why, FibRefusal::Taken);
         ip("route del 192.0.2.0/24 proto static metric 32");
-        fib.unblock("192.0.2.0/24".parse().unwrap(), &others(), &mut refused);
-        fib.flush(&mut refused);
+        assert_eq!(apply(&mut fib, [replace("192.0.2.0/24", &[hop("10.0.1.2", a)])]), []);
         assert!(shown("192.0.2.0/24").contains("10.0.1.2"));
-        assert_eq!(refused, []);
     });
 }
 
 #[test]
-fn a_removed_route_of_ours_is_put_back_unless_we_meant_it() {
+fn what_the_system_has_no_room_for_is_to_be_tried_again() {
     in_namespace(|| {
         let (a, _) = two_interfaces();
         let mut fib = Fib::open(PLACE).unwrap();
-        let prefix: Prefix = "192.0.2.0/24".parse().unwrap();
-        let way = vec![hop("10.0.1.2", a)];
-        let mut refused = apply(&mut fib, [replace("192.0.2.0/24", &way)]);
-        fib.forget_recent();
-        ip("route del 192.0.2.0/24 proto 217");
-        fib.restore(prefix, way.clone(), PLACE, &others(), &mut refused);
-        fib.flush(&mut refused);
-        assert!(shown("192.0.2.0/24").contains("10.0.1.2"));
-        refused.extend(apply(&mut fib, [remove("192.0.2.0/24")]));
-        fib.restore(prefix, way, PLACE, &others(), &mut refused);
-        fib.flush(&mut refused);
-        assert_eq!(shown("192.0.2.0/24"), "", "we removed it ourselves after that");
-        assert_eq!(refused, []);
+        assert_eq!(apply(&mut fib, [replace("198.51.100.0/24", &[hop("10.0.1.2", a)])]), []);
+        assert!(!fib.take_troubled());
+        fib.set_send_buffer(1); // as small as the kernel allows
+        let all: Vec<FibChange> =
+            (0..250).map(|i| replace(&format!("20.0.{i}.0/24"), &[hop("10.0.1.2", a)])).collect();
+        let refused = apply(&mut fib, all.clone().into_iter().chain([remove("198.51.100.0/24")]));
+        assert_eq!((refused.len(), fib.take_troubled()), (250, true));
+        assert!(refused.iter().all(|one| one.why == FibRefusal::Busy));
+        assert_eq!(fib.present().unwrap(), ["198.51.100.0/24".parse().unwrap()], "the removal was lost too");
+        fib.set_send_buffer(1024 * 1024);
+        assert_eq!(apply(&mut fib, all), []);
+        assert_eq!((fib.present().unwrap().len(), fib.take_troubled()), (251, false));
     });
 }
 
 #[test]
-fn a_change_of_table_moves_nothing_else() {
+fn two_of_one_process_cannot_have_one_table() {
+    in_namespace(|| {
+        let fib = Fib::open(PLACE).unwrap();
+        let other = Place { table: 1000, ..PLACE };
+        let _other = Fib::open(other).unwrap();
+        for place in [PLACE, other] {
+            assert_eq!(Fib::open(place).unwrap_err().kind(), std::io::ErrorKind::ResourceBusy);
+        }
+        drop(fib);
+        Fib::open(PLACE).unwrap();
+    });
+}
+
+#[test]
+fn a_change_of_metric_moves_our_routes() {
     in_namespace(|| {
         let (a, _) = two_interfaces();
         let mut fib = Fib::open(PLACE).unwrap();
-        let mut refused = apply(&mut fib, [replace("192.0.2.0/24", &[hop("10.0.1.2", a)])]);
-        fib.move_to(Place { table: 1000, metric: 7 }, &mut refused).unwrap();
+        assert_eq!(apply(&mut fib, [replace("192.0.2.0/24", &[hop("10.0.1.2", a)])]), []);
+        fib.move_to(Place { metric: 7, ..PLACE }).unwrap();
         assert_eq!(shown("192.0.2.0/24"), "");
-        refused.extend(apply(&mut fib, [replace("192.0.2.0/24", &[hop("10.0.1.2", a)])]));
-        assert!(
-            ip("route show table 1000").contains("192.0.2.0/24 via 10.0.1.2 dev tl-lx-a proto 217 metric 7")
-        );
-        assert_eq!(refused, []);
+        assert_eq!(apply(&mut fib, [replace("192.0.2.0/24", &[hop("10.0.1.2", a)])]), []);
+        assert!(shown("192.0.2.0/24").contains("via 10.0.1.2 dev tl-lx-a metric 7"));
     });
 }

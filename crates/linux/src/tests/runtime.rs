@@ -13,7 +13,7 @@ use trunkline_view::{Answer, ErrorKind, Event, EventKind, Query, ReloadView};
 
 const PORT: u16 = 1790;
 
-fn neighbor(address: &str, asn: u32, local_asn: u32) -> NeighborConfig {
+pub(super) fn neighbor(address: &str, asn: u32, local_asn: u32) -> NeighborConfig {
     let mut neighbor = NeighborConfig::new(address.parse().unwrap(), Asn(asn), Asn(local_asn));
     neighbor.port = PORT;
     neighbor.connect_retry = 1;
@@ -21,7 +21,7 @@ fn neighbor(address: &str, asn: u32, local_asn: u32) -> NeighborConfig {
     neighbor
 }
 
-fn node(address: &str, asn: u32, neighbors: Vec<NeighborConfig>) -> NodeConfig {
+pub(super) fn node(address: &str, asn: u32, neighbors: Vec<NeighborConfig>) -> NodeConfig {
     let router_id: Ipv4Addr = address.parse().unwrap();
     let bgp = Config {
         asn: Asn(asn),
@@ -59,18 +59,18 @@ fn announce(config: &mut NodeConfig, prefix: &str) {
     }
 }
 
-fn start(config: NodeConfig) -> NodeHandle {
+pub(super) fn start(config: NodeConfig) -> NodeHandle {
     spawn(config, Options { version: "test".into(), config_files: vec!["r.toml".into()], seed: Some(1) })
         .unwrap()
 }
 
-fn ask(node: &NodeHandle, query: Query) -> Answer {
+pub(super) fn ask(node: &NodeHandle, query: Query) -> Answer {
     let (tx, rx) = mpsc::channel();
     node.query(query, Box::new(move |answer| tx.send(answer).unwrap()));
     rx.recv_timeout(Duration::from_secs(10)).unwrap()
 }
 
-fn reconfigure(node: &NodeHandle, config: NodeConfig) -> ReloadView {
+pub(super) fn reconfigure(node: &NodeHandle, config: NodeConfig) -> ReloadView {
     let (tx, rx) = mpsc::channel();
     node.reconfigure(config, Box::new(move |view| tx.send(view).unwrap()));
     rx.recv_timeout(Duration::from_secs(10)).unwrap()

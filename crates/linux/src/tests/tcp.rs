@@ -178,14 +178,7 @@ fn a_peer_that_does_not_read_costs_one_chunk_of_memory() {
 fn the_last_words_arrive_though_octets_were_not_read() {
     let (conn, mut peer) = pair();
     peer.write_all(&[7; 100_000]).unwrap();
-    let mut said = false;
-    let mut pull = |_: usize, buf: &mut Vec<u8>| {
-        if !std::mem::replace(&mut said, true) {
-            buf.extend_from_slice(b"NOTIFICATION");
-        }
-        false
-    };
-    let mut lingering = conn.close(false, &mut Vec::new(), &mut pull).unwrap();
+    let mut lingering = conn.close(false, b"NOTIFICATION").unwrap();
     // The peer goes on sending into the closing connection, and only then reads.
     let mut buf = vec![0; 256 * 1024];
     assert_eq!(lingering.advance(&mut buf), Linger::Wait);
@@ -199,9 +192,81 @@ fn the_last_words_arrive_though_octets_were_not_read() {
 }
 
 #[test]
+fn the_last_words_come_after_all_that_a_full_socket_did_not_take() {
+    let (mut conn, mut peer) = pair();
+    let mut more = |limit: usize, buf: &mut Vec<u8>| {
+        buf.resize(limit, b'u');
+        true
+    };
+    let mut scratch = Vec::new();
+    while conn.flush(&mut scratch, &mut more).again {}
+    let mut lingering = conn.close(false, b"NOTIFICATION").unwrap();
+    let mut buf = vec![0; 64 * 1024];
+    assert_eq!(lingering.advance(&mut buf), Linger::Wait);
+    let reader = std::thread::spawn(move || {
+        let mut got = Vec::new();
+        peer.read_to_end(&mut got).map(|_| got)
+    });
+    eventually("all is read", || lingering.advance(&mut buf) == Linger::Done);
+    let got = reader.join().unwrap().unwrap();
+    let (updates, last) = got.split_at(got.len() - 12);
+    assert_eq!(last, b"NOTIFICATION");
+    assert!(updates.len() > 64 * 1024 && updates.iter().all(|&octet| octet == b'u'));
+}
+
+#[test]
+fn a_connection_on_which_nothing_was_said_does_not_linger() {
+    let (conn, mut peer) = pair();
+    peer.write_all(b"OPEN").unwrap();
+    std::thread::sleep(Duration::from_millis(20));
+    assert!(conn.close(false, b"").is_none());
+    assert_eq!(peer.read(&mut [0; 10]).unwrap_err().kind(), std::io::ErrorKind::ConnectionReset);
+    // But where something was said before, it must arrive.
+    let (mut conn, _peer) = pair();
+    conn.flush(&mut Vec::new(), &mut |_, buf: &mut Vec<u8>| {
+        buf.push(1);
+        false
+    });
+    assert!(conn.close(false, b"").is_some());
+}
+
+#[test]
+fn a_busy_listener_does_not_starve_the_others() {
+    let mut poll = Poll::new().unwrap();
+    let addresses = ["127.0.0.1:0".parse().unwrap(), "127.0.0.2:0".parse().unwrap()];
+    let mut listeners = Listeners::open(&addresses, 16, poll.registry()).unwrap();
+    let bound = listeners.bound();
+    let _peers: Vec<_> = [0, 0, 0, 1].map(|i: usize| TcpStream::connect(bound[i]).unwrap()).into();
+    let mut events = mio::Events::with_capacity(8);
+    eventually("both are ready", || {
+        poll.poll(&mut events, Some(Duration::from_millis(10))).unwrap();
+        events.iter().for_each(|event| listeners.set_ready(event.token().0));
+        listeners.ready() == 2
+    });
+    let mut accepted = || listeners.accept(clock::now()).unwrap().0.local_addr().unwrap();
+    let first = [accepted(), accepted()];
+    assert!(first.contains(&bound[1]), "{first:?}");
+}
+
+#[test]
+fn a_new_listener_does_not_get_a_key_that_was_removed() {
+    in_namespace(|| {
+        let poll = Poll::new().unwrap();
+        let at: SocketAddr = "127.0.0.1:1790".parse().unwrap();
+        let mut listeners = Listeners::open(&[at], 16, poll.registry()).unwrap();
+        let peer: Prefix = "127.0.0.1/32".parse().unwrap();
+        listeners.set_key(peer, Some(Md5Key("secret".into())));
+        listeners.change(&[], poll.registry()).unwrap();
+        listeners.set_key(peer, None);
+        listeners.change(&[at], poll.registry()).unwrap();
+        assert!(comes_up(&mut open(at, &TcpOptions::default()).unwrap()));
+    });
+}
+
+#[test]
 fn reset_is_a_reset() {
     let (conn, mut peer) = pair();
-    assert!(conn.close(true, &mut Vec::new(), &mut nothing).is_none());
+    assert!(conn.close(true, b"").is_none());
     let error = peer.read(&mut [0; 10]).unwrap_err();
     assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
 }

@@ -11,7 +11,7 @@ mod table;
 use crate::interfaces::Interfaces;
 use crate::next_hops::{MAX_WAYS, NextHops, canonical, resolve};
 use crate::rib::Rib;
-use crate::{FibChange, FibNextHop};
+use crate::{FibChange, FibNextHop, FibRefusal};
 use intern::{Interner, NONE};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -158,7 +158,7 @@ impl Fib {
             for slot in 0..table.slots() {
                 if let Some(entry) = table.get_mut(slot) {
                     shared.sets.release(std::mem::replace(&mut entry.told, NONE));
-                    (entry.refused, entry.replaced) = (false, false);
+                    (entry.refused, entry.replaced) = (None, false);
                 }
             }
         }
@@ -168,16 +168,22 @@ impl Fib {
         self.start_sweep();
     }
 
-    /// The kernel refused a route; whether that is news about a route of ours.
-    pub(crate) fn refused(&mut self, prefix: Prefix, reason: &str, cx: &mut Context<'_>) -> bool {
+    /// The kernel does not have a route; whether that is news about a route of ours.
+    pub(crate) fn refused(
+        &mut self,
+        prefix: Prefix,
+        why: FibRefusal,
+        reason: &str,
+        cx: &mut Context<'_>,
+    ) -> bool {
         by_family!(self, prefix, |table, shared, p| {
             let Some(entry) = table.find(p).and_then(|slot| table.get_mut(slot)) else { return false };
-            if entry.told == NONE || entry.refused {
+            if entry.told == NONE || entry.refused.is_some() {
                 return false;
             }
-            entry.refused = true;
-            if std::mem::replace(&mut entry.replaced, false) {
-                // The route before, which is wrong now, is still there.
+            entry.refused = Some(why);
+            if std::mem::replace(&mut entry.replaced, false) || why == FibRefusal::Taken {
+                // The route before, which is wrong now, is still there; or ours stands beside the other program's.
                 cx.out.push(FibChange::Remove { prefix });
             }
             if shared.refusals.len() >= MAX_REFUSALS {
@@ -188,11 +194,57 @@ impl Fib {
         })
     }
 
+    /// What stood in the way of our route is gone: tells the kernel again what it should have.
+    pub(crate) fn freed(&mut self, prefix: Prefix, cx: &mut Context<'_>) {
+        by_family!(self, prefix, |table, shared, p| {
+            let Some(slot) = table.find(p) else { return };
+            if let Some(entry) = table.get_mut(slot).filter(|e| e.refused == Some(FibRefusal::Taken)) {
+                shared.forget_told(entry);
+                shared.evaluate(table, slot, cx);
+            }
+        });
+    }
+
+    /// The kernel has lost a route: tells it again; whether it is one it should have.
+    pub(crate) fn removed(&mut self, prefix: Prefix, cx: &mut Context<'_>) -> bool {
+        by_family!(self, prefix, |table, shared, p| {
+            let entry = table.find(p).and_then(|slot| table.get(slot)).filter(|e| e.is_there());
+            let Some(set) = entry.and_then(|e| shared.sets.get(e.told)) else { return false };
+            cx.out.push(FibChange::Replace { prefix, next_hops: set.clone() });
+            true
+        })
+    }
+
+    /// The kernel has our routes to exactly these prefixes, in ascending order. What is missing, and what it was short
+    /// of something for, is told again by [`Fib::sweep`]; what should not be there is removed.
+    pub(crate) fn present(&mut self, prefixes: &[Prefix], cx: &mut Context<'_>) {
+        fn retell<P: Family>(table: &mut Table<P>, shared: &mut Shared, prefixes: &[Prefix]) {
+            for slot in 0..table.slots() {
+                let Some(entry) = table.get_mut(slot) else { continue };
+                let missing = || prefixes.binary_search(&entry.prefix.into()).is_err();
+                if entry.refused == Some(FibRefusal::Busy) || (entry.is_there() && missing()) {
+                    shared.forget_told(entry);
+                }
+            }
+        }
+        retell(&mut self.v4, &mut self.shared, prefixes);
+        retell(&mut self.v6, &mut self.shared, prefixes);
+        for &prefix in prefixes {
+            let ours = by_family!(self, prefix, |table, _shared, p| {
+                table.find(p).and_then(|slot| table.get(slot)).is_some_and(Entry::is_there)
+            });
+            if !ours {
+                cx.out.push(FibChange::Remove { prefix });
+            }
+        }
+        self.start_sweep();
+    }
+
     /// Removes all that is installed, and installs no more.
     pub(crate) fn shutdown(&mut self, cx: &mut Context<'_>) {
         fn remove<P: Family>(table: &Table<P>, out: &mut Outbox<FibChange>) {
             let entries = (0..table.slots()).filter_map(|slot| table.get(slot));
-            for entry in entries.filter(|e| e.told != NONE && !e.refused) {
+            for entry in entries.filter(|e| e.is_there()) {
                 out.push(FibChange::Remove { prefix: entry.prefix.into() });
             }
         }
@@ -244,7 +296,7 @@ impl Fib {
             entry.map(|e| (e.told, e.refused, e.group, shared.target(e, cx.rib)))
         });
         let Some((told, refused, group, target)) = state else { return Some("waiting".to_owned()) };
-        if refused {
+        if refused.is_some() {
             let reason = self.shared.refusals.get(&prefix).map_or("no reason kept", String::as_str);
             return Some(format!("the kernel refused it: {reason}"));
         }
@@ -328,6 +380,13 @@ impl Shared {
         }
     }
 
+    /// The kernel has nothing of ours at this prefix.
+    fn forget_told<P: Family>(&mut self, entry: &mut Entry<P>) {
+        self.sets.release(std::mem::replace(&mut entry.told, NONE));
+        (entry.refused, entry.replaced) = (None, false);
+        self.refusals.remove(&entry.prefix.into());
+    }
+
     /// Tells the kernel what it should have of this prefix, where it was told otherwise; whether it was.
     fn evaluate<P: Family>(&mut self, table: &mut Table<P>, slot: u32, cx: &mut Context<'_>) -> bool {
         let Some(entry) = table.get_mut(slot) else { return false };
@@ -343,8 +402,8 @@ impl Shared {
         let told = std::mem::replace(&mut entry.told, target);
         let changed = told != target;
         if changed {
-            let ours_is_there = told != NONE && !entry.refused;
-            (entry.refused, entry.replaced) = (false, ours_is_there && target != NONE);
+            let ours_is_there = told != NONE && entry.refused.is_none();
+            (entry.refused, entry.replaced) = (None, ours_is_there && target != NONE);
             if !self.refusals.is_empty() {
                 self.refusals.remove(&prefix);
             }

@@ -1,6 +1,7 @@
 //! The prefixes we have, or want to have, in the kernel: 20 octets and an index for each IPv4 one.
 
 use super::intern::NONE;
+use crate::FibRefusal;
 use foldhash::fast::FixedState;
 use hashbrown::HashTable;
 use std::hash::{BuildHasher, Hash};
@@ -30,10 +31,17 @@ pub(super) struct Entry<P> {
     pub(super) told: u32,
     /// BGP's administrative distance.
     pub(super) distance: u8,
-    /// The kernel refused what it was told last.
-    pub(super) refused: bool,
+    /// The kernel does not have what it was told last.
+    pub(super) refused: Option<FibRefusal>,
     /// What it was told last took the place of another route of ours.
     pub(super) replaced: bool,
+}
+
+impl<P> Entry<P> {
+    /// Whether the kernel has what it was told last, as far as we know.
+    pub(super) fn is_there(&self) -> bool {
+        self.told != NONE && self.refused.is_none()
+    }
 }
 
 /// A slab of entries with an index by prefix and a hand that goes round to look at each of them.
@@ -71,7 +79,7 @@ impl<P: Family> Table<P> {
         if let Some(slot) = self.find(prefix) {
             return slot;
         }
-        let entry = Entry { prefix, group: NONE, told: NONE, distance: 0, refused: false, replaced: false };
+        let entry = Entry { prefix, group: NONE, told: NONE, distance: 0, refused: None, replaced: false };
         let slot = match self.free.pop() {
             Some(slot) => {
                 self.slots[slot as usize] = Some(entry);

@@ -4,7 +4,7 @@ use super::{a, best, fixed, hop, interface, kernel, p};
 use crate::config::StaticRoute;
 use crate::next_hops::resolve;
 use crate::routing::Routing;
-use crate::{FibChange, FibNextHop};
+use crate::{FibChange, FibNextHop, FibRefusal};
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use trunkline_bgp::BestRoute;
@@ -138,9 +138,9 @@ fn a_refused_route_is_not_ours_to_remove_and_is_tried_again_when_it_changes() {
     let prefix = p("10.0.0.0/8");
     r.bgp_route(prefix, Some(&best(&["192.0.2.2"], 20)));
     settle(&mut r);
-    assert!(r.fib_refused(prefix, "Network is unreachable"));
-    assert!(!r.fib_refused(prefix, "Network is unreachable"), "said once");
-    assert!(!r.fib_refused(p("11.0.0.0/8"), "never ours"));
+    assert!(r.fib_refused(prefix, FibRefusal::Invalid, "Network is unreachable"));
+    assert!(!r.fib_refused(prefix, FibRefusal::Invalid, "Network is unreachable"), "said once");
+    assert!(!r.fib_refused(p("11.0.0.0/8"), FibRefusal::Invalid, "never ours"));
     assert_eq!(r.why_not_installed(prefix).as_deref(), Some("the kernel refused it: Network is unreachable"));
     r.bgp_route(prefix, Some(&best(&["192.0.2.3"], 20)));
     assert_eq!(settle(&mut r), [replace("10.0.0.0/8", &[hop("192.0.2.3", "eth0")])]);
@@ -148,10 +148,60 @@ fn a_refused_route_is_not_ours_to_remove_and_is_tried_again_when_it_changes() {
     // Refused while another route of ours is there: that one is wrong now, and goes.
     r.bgp_route(prefix, Some(&best(&["192.0.2.4"], 20)));
     settle(&mut r);
-    assert!(r.fib_refused(prefix, "no"));
+    assert!(r.fib_refused(prefix, FibRefusal::Invalid, "no"));
     assert_eq!(settle(&mut r), [remove("10.0.0.0/8")]);
     r.bgp_route(prefix, None);
     assert_eq!(settle(&mut r), []);
+}
+
+#[test]
+fn a_route_whose_place_is_taken_comes_back_when_it_is_free() {
+    let mut r = routing();
+    let (prefix, to) = (p("10.0.0.0/8"), |gateway: &str| [hop(gateway, "eth0")]);
+    r.bgp_route(prefix, Some(&best(&["192.0.2.2"], 20)));
+    settle(&mut r);
+    r.fib_freed(prefix);
+    assert_eq!(settle(&mut r), [], "nothing stood in its way");
+    assert!(r.fib_refused(prefix, FibRefusal::Taken, "taken"));
+    assert_eq!(settle(&mut r), [remove("10.0.0.0/8")], "should ours stand beside the other");
+    assert_eq!(r.why_not_installed(prefix).as_deref(), Some("the kernel refused it: taken"));
+    // Its next hop changes meanwhile, which does not help.
+    r.bgp_route(prefix, Some(&best(&["192.0.2.3"], 20)));
+    assert_eq!(settle(&mut r), [replace("10.0.0.0/8", &to("192.0.2.3"))]);
+    assert!(r.fib_refused(prefix, FibRefusal::Taken, "taken"));
+    settle(&mut r);
+    r.fib_freed(prefix);
+    assert_eq!(settle(&mut r), [replace("10.0.0.0/8", &to("192.0.2.3"))]);
+    assert_eq!(r.why_not_installed(prefix), None);
+    r.bgp_route(prefix, None);
+    assert_eq!(settle(&mut r), [remove("10.0.0.0/8")]);
+    r.fib_freed(prefix);
+    assert_eq!((settle(&mut r), r.fib.sizes()), (vec![], (0, 0)));
+}
+
+#[test]
+fn what_the_kernel_lost_is_told_again_and_what_it_should_not_have_is_removed() {
+    let mut r = routing();
+    let way = [hop("192.0.2.2", "eth0")];
+    for prefix in ["10.0.0.0/8", "11.0.0.0/8", "12.0.0.0/8", "13.0.0.0/8", "2001:db8:5::/48"] {
+        let next_hop = if prefix.contains(':') { "2001:db8::2" } else { "192.0.2.2" };
+        r.bgp_route(p(prefix), Some(&best(&[next_hop], 20)));
+    }
+    settle(&mut r);
+    assert!(r.fib_removed(p("10.0.0.0/8")));
+    assert!(!r.fib_removed(p("99.0.0.0/8")), "never ours");
+    assert_eq!(settle(&mut r), [replace("10.0.0.0/8", &way)]);
+    r.fib_refused(p("11.0.0.0/8"), FibRefusal::Busy, "no buffer space");
+    r.fib_refused(p("12.0.0.0/8"), FibRefusal::Invalid, "no");
+    assert!(!r.fib_removed(p("12.0.0.0/8")), "not there");
+    r.fib_present(&[p("10.0.0.0/8"), p("77.0.0.0/8")]);
+    let mut told = settle(&mut r);
+    told.sort_by_key(|change| format!("{change:?}"));
+    let v6 = replace("2001:db8:5::/48", &[hop("2001:db8::2", "eth0")]);
+    let expect = [remove("77.0.0.0/8"), replace("11.0.0.0/8", &way), replace("13.0.0.0/8", &way), v6];
+    assert_eq!(told, expect);
+    assert_eq!(r.why_not_installed(p("11.0.0.0/8")), None);
+    assert!(r.why_not_installed(p("12.0.0.0/8")).is_some());
 }
 
 #[test]

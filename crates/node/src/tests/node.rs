@@ -4,7 +4,7 @@ use super::{a, best, fixed, hop, interface, kernel, p};
 use crate::config::{ApiConfig, FibConfig, NodeConfig};
 use crate::routing::Routing;
 use crate::table_view::{BestRoutes, Table};
-use crate::{FibChange, Node, NodeInput, NodeOutput, StartError};
+use crate::{FibChange, FibRefusal, Node, NodeInput, NodeOutput, StartError};
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use trunkline_bgp::BestRoute;
@@ -103,7 +103,8 @@ fn a_refusal_is_an_event_and_is_shown() {
     let mut node = Node::new(config(true), interfaces(), 1, "0.1").unwrap();
     node.start(Instant::ZERO, &mut out);
     run(&mut node, &mut out);
-    let refusal = NodeInput::FibRefused { prefix: p("10.0.0.0/8"), reason: "no".to_owned() };
+    let (prefix, why) = (p("10.0.0.0/8"), FibRefusal::Invalid);
+    let refusal = NodeInput::FibRefused { prefix, why, reason: "no".to_owned() };
     node.handle(Instant::ZERO, refusal, &mut out);
     assert!(matches!(run(&mut node, &mut out)[..], [NodeOutput::Event(_)]));
     let Answer::Routes(view) =

@@ -1,5 +1,6 @@
 //! Tests of the egress: groups against a model, and the rules for what leaves.
 
+mod limits;
 mod model;
 mod rules;
 

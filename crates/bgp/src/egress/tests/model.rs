@@ -25,15 +25,15 @@ fn external(peer: u16) -> bool {
 
 /// What one member gets.
 #[derive(Default)]
-struct Receiver {
-    table: BTreeMap<Ipv4Prefix, Vec<u8>>,
+pub(super) struct Receiver {
+    pub(super) table: BTreeMap<Ipv4Prefix, Vec<u8>>,
     /// Told at some time.
     ever: BTreeSet<Ipv4Prefix>,
     wasteful: usize,
     never_told: usize,
     ends_of_rib: usize,
     /// Beginnings and ends of refreshes.
-    marks: Vec<RouteRefreshSubtype>,
+    pub(super) marks: Vec<RouteRefreshSubtype>,
     max_len: usize,
 }
 
@@ -67,13 +67,13 @@ impl Receiver {
     }
 }
 
-struct World {
-    rib: FamilyRib<Ipv4Prefix>,
+pub(super) struct World {
+    pub(super) rib: FamilyRib<Ipv4Prefix>,
     shared: Shared,
-    receivers: BTreeMap<u16, Receiver>,
+    pub(super) receivers: BTreeMap<u16, Receiver>,
 }
 
-fn key(n: u64) -> Ipv4Prefix {
+pub(super) fn key(n: u64) -> Ipv4Prefix {
     Ipv4Prefix::from_bits((n as u32) << 8, 24)
 }
 
@@ -91,7 +91,7 @@ fn list(rejected: u32) -> Policy {
     Policy::List(Arc::new(PrefixList { name: "x".into(), rules }))
 }
 
-fn rules_for(peer: u16, kind: u64) -> ExportRules {
+pub(super) fn rules_for(peer: u16, kind: u64) -> ExportRules {
     let base = ExportRules { client: peer == 5, ..rules(external(peer)) };
     match kind {
         0 | 1 => base,
@@ -102,7 +102,7 @@ fn rules_for(peer: u16, kind: u64) -> ExportRules {
     }
 }
 
-fn world() -> World {
+pub(super) fn world() -> World {
     let config = DecisionConfig { always_compare_med: false, maximum_paths: 1, multipath_relax: false };
     let mut peers = peers(PEERS, external);
     peers.get_mut(PeerId(5)).client = true;
@@ -111,7 +111,7 @@ fn world() -> World {
 }
 
 impl World {
-    fn announce(&mut self, n: u64, peer: u16, kind: u64) {
+    pub(super) fn announce(&mut self, n: u64, peer: u16, kind: u64) {
         let hop = Ipv4Addr::new(192, 0, 2, 100 + peer as u8);
         let local = peer == 0;
         let attributes = Attributes {
@@ -133,11 +133,11 @@ impl World {
         self.rib.announce(key(n), Path::new(PeerId(peer), 0, id, id, 0, 0), &mut self.shared);
     }
 
-    fn withdraw(&mut self, n: u64, peer: u16) {
+    pub(super) fn withdraw(&mut self, n: u64, peer: u16) {
         self.rib.withdraw(key(n), PeerId(peer), &mut self.shared);
     }
 
-    fn join(&mut self, peer: u16, rules: ExportRules) {
+    pub(super) fn join(&mut self, peer: u16, rules: ExportRules) {
         let receiver = self.receivers.entry(peer).or_default();
         receiver.max_len = rules.max_len;
         self.rib.join(PeerId(peer), rules);
@@ -150,7 +150,7 @@ impl World {
         }
     }
 
-    fn poll(&mut self, peer: u16, limit: usize) -> bool {
+    pub(super) fn poll(&mut self, peer: u16, limit: usize) -> bool {
         let Some(receiver) = self.receivers.get_mut(&peer) else { return false };
         let work = self.rib.egress.has_work(PeerId(peer));
         let mut octets = Vec::new();
@@ -162,7 +162,7 @@ impl World {
     }
 
     /// All read all; then each holds exactly what the rules say of the best paths.
-    fn drain(&mut self) {
+    pub(super) fn drain(&mut self) {
         for peer in 1..=PEERS {
             while self.poll(peer, 2000) {}
         }

@@ -3,11 +3,11 @@
 use super::{attr_table, peers};
 use crate::egress::RouteSet;
 use crate::instance::NextHopState;
-use crate::rib::Outcome;
 use crate::rib::attrs::AttrId;
 use crate::rib::decision::DecisionConfig;
 use crate::rib::family::{FamilyRib, Shared};
 use crate::rib::table::{Path, PeerId, flag};
+use crate::rib::{Outcome, Wish};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 use trunkline_core::{Asn, Ipv4Prefix, Prefix, Rng};
@@ -100,7 +100,11 @@ impl World {
     /// One slice of what is asked for: sweeps, and values that go up by 100 where a neighbour is reviewed.
     fn walk(&mut self) {
         if !self.rib.walking() {
-            return;
+            if !self.rib.walk_wanted() {
+                return;
+            }
+            self.shared.peers.each_wish(Wish::round_begins);
+            self.rib.begin_walk();
         }
         let mut counts = Vec::new();
         let again = |_: Ipv4Prefix, path: &Path, attrs: &mut crate::rib::attrs::AttrTable| {
@@ -108,17 +112,20 @@ impl World {
             attributes.local_pref = attributes.local_pref.map(|v| v + 100);
             Some((attrs.intern(&attributes, mp), path.flags & flag::INELIGIBLE))
         };
-        let round = self.rib.walk(&mut self.shared, again, |peer, outcome| counts.push((peer, outcome)));
+        self.rib.walk(&mut self.shared, again, |peer, outcome| counts.push((peer, outcome)));
         counts.into_iter().for_each(|(peer, outcome)| self.count(peer.0, outcome));
-        if round {
-            self.shared.peers.clear_sweep(0);
-            self.shared.peers.clear_review();
+        if !self.rib.walking() {
+            self.shared.peers.each_wish(Wish::round_ends);
         }
+    }
+
+    fn pending(&self) -> bool {
+        self.rib.walking() || self.rib.walk_wanted()
     }
 
     fn sweep(&mut self, peer: u16) {
         let facts = self.shared.peers.get_mut(PeerId(peer));
-        facts.sweep[0] = Some(facts.epoch[0]);
+        facts.request_sweep(0);
         let epoch = facts.epoch[0];
         self.rib.request_walk();
         for paths in self.model.values_mut() {
@@ -144,7 +151,7 @@ impl World {
     }
 
     fn check(&mut self) {
-        while self.rib.walking() {
+        while self.pending() {
             self.walk();
         }
         self.report(usize::MAX);
@@ -230,12 +237,12 @@ fn a_review_while_the_table_grows_sees_every_path() {
     (0..10_000).for_each(|n| world.announce(n, 1, 1, 0));
     world.rib.request_walk();
     world.walk();
-    // Begun anew in the middle, and the table grows.
-    world.shared.peers.get_mut(PeerId(1)).review = true;
+    // Wanted in the middle of another round, and the table grows.
+    world.shared.peers.get_mut(PeerId(1)).request_review();
     world.rib.request_walk();
     world.walk();
     (20_000..23_000).for_each(|n| world.announce(n, 1, 1, 0));
-    while world.rib.walking() {
+    while world.pending() {
         world.walk();
     }
     let table = &world.rib.table;
@@ -248,7 +255,58 @@ fn a_review_while_the_table_grows_sees_every_path() {
 fn a_walk_over_nothing_ends() {
     let mut world = world();
     world.sweep(1);
-    assert!(world.rib.walking());
+    assert!(world.rib.walk_wanted());
     world.walk();
-    assert!(!world.rib.walking() && world.shared.peers.get(PeerId(1)).sweep[0].is_none());
+    assert!(!world.pending() && !world.shared.peers.get(PeerId(1)).sweep[0].is_some());
+}
+
+#[test]
+fn a_round_ends_whatever_is_wished_meanwhile() {
+    let mut world = world();
+    (0..20_000).for_each(|n| world.announce(n, 1, 1, 0));
+    world.shared.peers.get_mut(PeerId(1)).epoch[0] += 1;
+    world.sweep(1);
+    // Somebody asks for a walk before each slice.
+    for _ in 0..5 {
+        world.rib.request_walk();
+        world.walk();
+    }
+    assert_eq!(world.rib.table.counts(), (0, 0, 0));
+    // What was wished in the middle of a round stays until the next has ended.
+    (0..20_000).for_each(|n| world.announce(n, 2, 1, 0));
+    (0..3).for_each(|_| world.walk());
+    world.shared.peers.get_mut(PeerId(2)).epoch[0] += 1;
+    world.sweep(2);
+    while world.pending() {
+        world.walk();
+    }
+    assert_eq!((world.rib.table.counts(), world.received[2]), ((0, 0, 0), 0));
+}
+
+#[test]
+fn a_reclaim_that_finds_nothing_costs_little_and_hides_nothing() {
+    let mut world = world();
+    (0..20_000).for_each(|n| world.announce(n, 1, 1, 0));
+    (0..20_000).for_each(|n| world.withdraw(n, 1));
+    world.check();
+    let mut looks = Vec::new();
+    let mut reclaim = |world: &mut World, free: u32| {
+        looks.clear();
+        let mut seen = 0;
+        world.rib.table.reclaim(|idx| {
+            seen += 1;
+            looks.push(idx.0);
+            idx.0 == free
+        });
+        seen
+    };
+    assert_eq!(reclaim(&mut world, u32::MAX), 20_000);
+    assert_eq!(reclaim(&mut world, u32::MAX), 64, "no more than that without anything new");
+    // The only one that can go is found, though the others stay.
+    let mut calls = 0;
+    while world.rib.table.find(key(15_000)).is_some() {
+        reclaim(&mut world, 15_000);
+        calls += 1;
+    }
+    assert!(calls <= 20_000 / 64 + 1);
 }

@@ -126,7 +126,10 @@ impl World {
 
     fn bytes(&mut self, pick: u8, bytes: &[u8]) {
         if let Some(conn) = self.conn(pick) {
-            self.session.receive(self.now, conn, bytes, &mut self.sink, &mut self.out);
+            let mut rest = Some(bytes);
+            while let Some(bytes) = rest {
+                rest = self.session.receive(self.now, conn, bytes, &mut self.sink, &mut self.out);
+            }
         }
     }
 

@@ -63,7 +63,12 @@ impl Speaker {
         out: &mut Outbox<Output>,
     ) {
         match self {
-            Speaker::Ours(session) => session.receive(now, conn, bytes, sink, out),
+            Speaker::Ours(session) => {
+                let mut rest = Some(bytes);
+                while let Some(bytes) = rest {
+                    rest = session.receive(now, conn, bytes, sink, out);
+                }
+            }
             Speaker::Letter(letter) => letter.receive(now, conn, bytes, out),
         }
     }

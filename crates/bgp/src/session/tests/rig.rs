@@ -200,7 +200,10 @@ impl Rig {
     }
 
     pub(super) fn receive(&mut self, conn: ConnId, bytes: &[u8]) {
-        self.session.receive(self.now, conn, bytes, &mut self.sink, &mut self.out);
+        let mut rest = Some(bytes);
+        while let Some(bytes) = rest {
+            rest = self.session.receive(self.now, conn, bytes, &mut self.sink, &mut self.out);
+        }
     }
 
     pub(super) fn receive_open(&mut self, conn: ConnId, change: impl FnOnce(&mut Open)) {

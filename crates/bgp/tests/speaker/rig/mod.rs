@@ -82,6 +82,12 @@ pub(crate) struct Rig {
     /// What the node says of next hops; 10 where nothing is set.
     pub(crate) metrics: BTreeMap<IpAddr, Option<u32>>,
     pub(crate) notices: Vec<String>,
+    /// Whose connections the listeners check (RFC 2385).
+    pub(crate) keys: BTreeSet<Prefix>,
+    /// Prefixes of which those who watch heard.
+    pub(crate) watched: BTreeSet<Prefix>,
+    /// Connections that were asked for.
+    pub(crate) opened: Vec<ConnId>,
     pub(crate) answers: Vec<Answer>,
     /// Last words on connections of nobody.
     pub(crate) strangers: BTreeMap<ConnId, Vec<u8>>,
@@ -91,7 +97,11 @@ pub(crate) struct Rig {
 
 impl Rig {
     pub(crate) fn new(config: Config) -> Rig {
-        let mut bgp = Bgp::new(config, Rng::new(7));
+        Rig::seeded(config, 7)
+    }
+
+    pub(crate) fn seeded(config: Config, seed: u64) -> Rig {
+        let mut bgp = Bgp::new(config, Rng::new(seed));
         bgp.report_routes(true);
         let address = |text: &str, length, interface| LocalAddress {
             address: a(text),
@@ -116,6 +126,9 @@ impl Rig {
             tracked: BTreeSet::new(),
             metrics: BTreeMap::new(),
             notices: Vec::new(),
+            keys: BTreeSet::new(),
+            watched: BTreeSet::new(),
+            opened: Vec::new(),
             answers: Vec::new(),
             strangers: BTreeMap::new(),
             limit: 16384,
@@ -282,6 +295,16 @@ impl Rig {
                     self.peers[peer].conn = None;
                     self.peers[peer].established = false;
                 }
+            }
+            Output::Tcp(TcpAction::ListenerKey { peer, key: Some(_) }) => {
+                self.keys.insert(peer);
+            }
+            Output::Tcp(TcpAction::ListenerKey { peer, key: None }) => {
+                assert!(self.keys.remove(&peer), "{peer} has a key");
+            }
+            Output::Tcp(TcpAction::Connect { conn, .. }) => self.opened.push(conn),
+            Output::Event(EventKind::BgpBest { prefix, .. }) => {
+                self.watched.insert(prefix);
             }
             Output::Tcp(_) | Output::Event(EventKind::BgpState { .. }) => {}
             Output::TrackNextHop(address) => {
