@@ -173,8 +173,11 @@ impl World<'_> {
     }
 
     fn receive(&mut self, pick: u8, bytes: &[u8]) {
-        if let Some(conn) = self.conn(pick) {
-            self.session.receive(self.now, conn, bytes, &mut Sink, &mut self.out);
+        let Some(conn) = self.conn(pick) else { return };
+        let mut rest = Some(bytes);
+        while let Some(bytes) = rest {
+            rest = self.session.receive(self.now, conn, bytes, &mut Sink, &mut self.out);
+            self.carry_out();
         }
     }
 

@@ -81,7 +81,9 @@ impl Receiver for Ingest<'_> {
         let Some(number) = super::number(message.family) else { return };
         match message.subtype {
             RouteRefreshSubtype::Request => {
-                self.refresh.iter_mut().skip(number).take(1).for_each(|r| *r = true)
+                if let Some(wanted) = self.refresh.get_mut(number) {
+                    *wanted = true;
+                }
             }
             RouteRefreshSubtype::BoRR if negotiated.enhanced_route_refresh => {
                 // RFC 7313 §4: what is not told again before End-of-RR is stale.
