@@ -20,7 +20,7 @@ cargo xtask TASK
   bench [ARGUMENT…]        measure against BIRD 2, where the benchmark lies beside the repository; its arguments follow
 ";
 
-/// A task that could not be done, or found fault; said in words.
+/// A task that could not be done, or found fault; said in words, or empty where all is said already.
 type Outcome = Result<(), String>;
 
 fn main() -> ExitCode {
@@ -48,7 +48,9 @@ fn main() -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
-            eprintln!("{message}");
+            if !message.is_empty() {
+                eprintln!("{message}");
+            }
             ExitCode::FAILURE
         }
     }

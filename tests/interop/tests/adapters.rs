@@ -55,7 +55,7 @@ fn adapters(lab: &Lab, kind_a: Kind, kind_b: Kind) {
         assert_eq!((route.med, route.communities), (Some(77), vec!["65002:7".to_owned()]));
     }
     b.process().stop();
-    wait_until(PATIENCE, "hold timer expired", || !a.established(b4));
+    wait_until(PATIENCE, "hold timers expired", || !a.established(b4) && !a.established(b6));
     b.process().cont();
     wait_until(PATIENCE, "up again", || up(&*a, &*b));
     b.process().kill();

@@ -235,7 +235,6 @@ fn hold_timer(lab: &Lab, kind: Kind) {
     peer.process().cont();
     if kind == Kind::OpenBgpd {
         // It waits half a minute after an error: do not wait with it.
-        wait_until(PATIENCE, "the peer notices", || !peer.established(ip(OURS_4)));
         peer.reset(ip(OURS_4));
     }
     wait_up(&tl, &*peer, OURS_4, THEIRS_4);
