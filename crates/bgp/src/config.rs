@@ -40,6 +40,28 @@ pub struct Config {
     pub distance_internal: u8,
 }
 
+impl Config {
+    /// A speaker with defaults, without neighbours and networks.
+    pub fn new(asn: Asn, router_id: Ipv4Addr, host_name: impl Into<String>) -> Config {
+        Config {
+            asn,
+            router_id,
+            host_name: host_name.into(),
+            cluster_id: None,
+            networks: Vec::new(),
+            neighbors: Vec::new(),
+            listen_ranges: Vec::new(),
+            reject: Reject::default(),
+            always_compare_med: false,
+            maximum_paths: 1,
+            multipath_relax: false,
+            default_local_pref: 100,
+            distance_external: 20,
+            distance_internal: 200,
+        }
+    }
+}
+
 /// What a connection gets that matches no neighbour, or a disabled one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Reject {

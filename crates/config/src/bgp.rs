@@ -41,22 +41,13 @@ pub(crate) fn bgp<'a>(
     context.warn_unused(&section);
 
     let reject = [("close", Reject::Close), ("notify", Reject::Notify)];
-    let mut config = Config {
-        asn: asn.unwrap_or(Asn(0)),
-        router_id: router_id.unwrap_or(Ipv4Addr::UNSPECIFIED),
-        host_name: host_name.to_owned(),
-        cluster_id: section.read("cluster-id", Value::text),
-        networks: section.read("networks", networks).unwrap_or_default(),
-        neighbors: neighbors.into_iter().map(|n| Arc::new(n.into_inner())).collect(),
-        listen_ranges: ranges.into_iter().map(Spanned::into_inner).collect(),
-        reject: section.read("reject", |v| v.choice(&reject)).unwrap_or_default(),
-        always_compare_med: false,
-        maximum_paths: 1,
-        multipath_relax: false,
-        default_local_pref: 100,
-        distance_external: 20,
-        distance_internal: 200,
-    };
+    let mut config =
+        Config::new(asn.unwrap_or(Asn(0)), router_id.unwrap_or(Ipv4Addr::UNSPECIFIED), host_name);
+    config.cluster_id = section.read("cluster-id", Value::text);
+    config.networks = section.read("networks", networks).unwrap_or_default();
+    config.neighbors = neighbors.into_iter().map(|n| Arc::new(n.into_inner())).collect();
+    config.listen_ranges = ranges.into_iter().map(Spanned::into_inner).collect();
+    section.set(&mut config.reject, "reject", |v| v.choice(&reject));
     section.set(&mut config.always_compare_med, "always-compare-med", Value::bool);
     section.set(&mut config.maximum_paths, "maximum-paths", |v| v.integer(1..=64));
     section.set(&mut config.multipath_relax, "multipath-relax", Value::bool);

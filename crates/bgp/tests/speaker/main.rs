@@ -8,6 +8,7 @@ mod families;
 mod hostile;
 mod lifecycle;
 mod node;
+mod replay;
 mod restart;
 mod rig;
 mod routes;

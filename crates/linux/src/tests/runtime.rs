@@ -5,7 +5,7 @@ use crate::{NodeHandle, Options, StartError, spawn};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
-use trunkline_bgp::config::{Config, NeighborConfig, Reject};
+use trunkline_bgp::config::{Config, NeighborConfig};
 use trunkline_bgp::policy::Policy;
 use trunkline_core::Asn;
 use trunkline_node::config::{ApiConfig, FibConfig, NodeConfig, StaticRoute};
@@ -24,20 +24,8 @@ pub(super) fn neighbor(address: &str, asn: u32, local_asn: u32) -> NeighborConfi
 pub(super) fn node(address: &str, asn: u32, neighbors: Vec<NeighborConfig>) -> NodeConfig {
     let router_id: Ipv4Addr = address.parse().unwrap();
     let bgp = Config {
-        asn: Asn(asn),
-        router_id,
-        host_name: format!("r{asn}"),
-        cluster_id: None,
-        networks: Vec::new(),
         neighbors: neighbors.into_iter().map(Arc::new).collect(),
-        listen_ranges: Vec::new(),
-        reject: Reject::Close,
-        always_compare_med: false,
-        maximum_paths: 1,
-        multipath_relax: false,
-        default_local_pref: 100,
-        distance_external: 20,
-        distance_internal: 200,
+        ..Config::new(Asn(asn), router_id, format!("r{asn}"))
     };
     NodeConfig {
         name: format!("r{asn}"),

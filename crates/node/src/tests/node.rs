@@ -8,7 +8,7 @@ use crate::{FibChange, FibRefusal, Node, NodeInput, NodeOutput, StartError};
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use trunkline_bgp::BestRoute;
-use trunkline_bgp::config::{Config, Reject};
+use trunkline_bgp::config::Config;
 use trunkline_core::{Asn, Instant, Outbox, Prefix};
 use trunkline_view::{Answer, ErrorKind, EventKind, Query, Route, RouteSource};
 
@@ -25,22 +25,8 @@ fn config(install: bool) -> NodeConfig {
 }
 
 fn bgp() -> Config {
-    Config {
-        asn: Asn(65001),
-        router_id: Ipv4Addr::UNSPECIFIED,
-        host_name: "r1".to_owned(),
-        cluster_id: None,
-        networks: vec![p("10.0.0.0/8")],
-        neighbors: Vec::new(),
-        listen_ranges: Vec::new(),
-        reject: Reject::Close,
-        always_compare_med: false,
-        maximum_paths: 1,
-        multipath_relax: false,
-        default_local_pref: 100,
-        distance_external: 20,
-        distance_internal: 200,
-    }
+    let config = Config::new(Asn(65001), Ipv4Addr::UNSPECIFIED, "r1");
+    Config { networks: vec![p("10.0.0.0/8")], ..config }
 }
 
 fn interfaces() -> Vec<crate::InterfaceChange> {

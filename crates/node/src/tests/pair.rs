@@ -6,7 +6,7 @@ use crate::{FibChange, Node, NodeInput, NodeOutput};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use trunkline_bgp::config::{Config, NeighborConfig, Reject};
+use trunkline_bgp::config::{Config, NeighborConfig};
 use trunkline_bgp::policy::Policy;
 use trunkline_bgp::transport::{TcpAction, TcpError, TcpEvent};
 use trunkline_core::{Asn, ConnId, Duration, Instant, Outbox};
@@ -19,20 +19,9 @@ fn node(number: u8) -> Node {
     neighbor.passive = number == 2;
     (neighbor.import, neighbor.export) = (Policy::Accept, Policy::Accept);
     let bgp = Config {
-        asn: us,
-        router_id: Ipv4Addr::UNSPECIFIED,
-        host_name: format!("r{number}"),
-        cluster_id: None,
         networks: vec![p("203.0.113.7/32"), p("10.9.0.0/16")],
         neighbors: vec![Arc::new(neighbor)],
-        listen_ranges: Vec::new(),
-        reject: Reject::Close,
-        always_compare_med: false,
-        maximum_paths: 1,
-        multipath_relax: false,
-        default_local_pref: 100,
-        distance_external: 20,
-        distance_internal: 200,
+        ..Config::new(us, Ipv4Addr::UNSPECIFIED, format!("r{number}"))
     };
     let config = NodeConfig {
         name: format!("r{number}"),

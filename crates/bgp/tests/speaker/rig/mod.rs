@@ -8,7 +8,7 @@ pub(crate) use peer::Peer;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use trunkline_bgp::config::{Config, NeighborConfig, Reject};
+use trunkline_bgp::config::{Config, NeighborConfig};
 use trunkline_bgp::policy::Policy;
 use trunkline_bgp::transport::{TcpAction, TcpError, TcpEvent};
 use trunkline_bgp::{BestRoute, Bgp, Input, LocalAddress, NextHopState, Output};
@@ -38,22 +38,7 @@ pub(crate) fn p6(text: &str) -> Ipv6Prefix {
 }
 
 pub(crate) fn config() -> Config {
-    Config {
-        asn: US,
-        router_id: Ipv4Addr::new(192, 0, 2, 1),
-        host_name: "r1".into(),
-        cluster_id: None,
-        networks: Vec::new(),
-        neighbors: Vec::new(),
-        listen_ranges: Vec::new(),
-        reject: Reject::Close,
-        always_compare_med: false,
-        maximum_paths: 1,
-        multipath_relax: false,
-        default_local_pref: 100,
-        distance_external: 20,
-        distance_internal: 200,
-    }
+    Config::new(US, Ipv4Addr::new(192, 0, 2, 1), "r1")
 }
 
 /// A passive neighbour that takes and gets all.

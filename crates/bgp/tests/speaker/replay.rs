@@ -1,13 +1,7 @@
 //! Real tables and updates, replayed through a speaker to a receiver, against a model computed from the files.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, reason = "a test")]
-
-#[allow(dead_code, reason = "not all of it is needed here")]
-#[path = "speaker/rig/mod.rs"]
-mod rig;
-
+use crate::rig::*;
 use flate2::read::MultiGzDecoder;
-use rig::*;
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::net::{IpAddr, Ipv4Addr};
