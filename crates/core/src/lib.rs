@@ -1,9 +1,11 @@
-//! What every Trunkline crate shares: time, timers, randomness, output queues, prefixes, AS numbers and ids.
+//! What every Trunkline crate shares: time, timers, randomness, output queues, prefixes, addresses, frames and ids.
 //!
 //! Nothing here does I/O or reads a clock. A protocol machine is driven with an explicit [`Instant`] and writes
 //! its decisions into an [`Outbox`].
 
 mod asn;
+mod frame;
+mod mac;
 mod outbox;
 mod prefix;
 mod rng;
@@ -11,6 +13,8 @@ mod time;
 mod timers;
 
 pub use asn::{Asn, ParseAsnError};
+pub use frame::{Frame, PortId};
+pub use mac::{MacAddr, ParseMacError};
 pub use outbox::Outbox;
 pub use prefix::{Ipv4Prefix, Ipv6Prefix, ParsePrefixError, Prefix};
 pub use rng::Rng;

@@ -1,0 +1,24 @@
+//! Files of captured packets: pcapng (draft-ietf-opsawg-pcapng) written and read, the older pcap
+//! (draft-ietf-opsawg-pcap) read.
+
+mod reader;
+mod writer;
+
+pub use reader::{CapturedInterface, Packet, Reader};
+pub use writer::{Interface, Writer};
+
+/// The link type of Ethernet frames.
+pub const LINKTYPE_ETHERNET: u16 = 1;
+
+const SECTION_HEADER: u32 = 0x0a0d_0d0a;
+const INTERFACE_DESCRIPTION: u32 = 1;
+const SIMPLE_PACKET: u32 = 3;
+const ENHANCED_PACKET: u32 = 6;
+const BYTE_ORDER_MAGIC: u32 = 0x1a2b_3c4d;
+
+const OPT_END_OF_OPT: u16 = 0;
+const OPT_COMMENT: u16 = 1;
+const IF_NAME: u16 = 2;
+const IF_DESCRIPTION: u16 = 3;
+const IF_TSRESOL: u16 = 9;
+const IF_TSOFFSET: u16 = 14;
