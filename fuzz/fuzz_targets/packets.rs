@@ -39,8 +39,14 @@ fn internet(octets: &[u8]) {
 
 fn transport(octets: &[u8]) {
     if let Ok(segment) = tcp::Segment::parse_without_checksum(octets) {
+        // Options that came packed may not all fit when they are aligned; once they are, they stay.
         let again = emitted(|out| segment.emit(FROM, TO, out));
-        assert_eq!(tcp::Segment::parse(&again, FROM, TO), Ok(segment.clone()), "{segment}");
+        let parsed = tcp::Segment::parse(&again, FROM, TO).expect("what is emitted parses");
+        assert_eq!(
+            (parsed.sequence, parsed.flags, parsed.payload),
+            (segment.sequence, segment.flags, segment.payload)
+        );
+        assert_eq!(emitted(|out| parsed.emit(FROM, TO, out)), again, "{segment}");
         let _ = tcp::digest_range(&again);
     }
     let _ = tcp::digest_range(octets);

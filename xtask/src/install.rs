@@ -15,6 +15,11 @@ const PACKAGES: &[(&str, Option<&str>)] = &[
     ("tcpdump", None),
     ("iproute2", None),
     ("iputils-ping", None),
+    ("iputils-arping", None),
+    ("traceroute", None),
+    ("socat", None),
+    ("iperf3", None),
+    ("ethtool", None),
     ("nftables", Some("nftables")),
 ];
 

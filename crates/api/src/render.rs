@@ -16,6 +16,13 @@ pub fn view_json(answer: &Answer, pretty: bool) -> String {
         Answer::Interfaces(v) => json(v, pretty),
         Answer::Done(v) => json(v, pretty),
         Answer::Reload(v) => json(v, pretty),
+        Answer::Arp(v) => json(v, pretty),
+        Answer::Mac(v) => json(v, pretty),
+        Answer::Tcp(v) => json(v, pretty),
+        Answer::IpStatistics(v) => json(v, pretty),
+        Answer::Ping(v) => json(v, pretty),
+        Answer::Traceroute(v) => json(v, pretty),
+        Answer::Transfer(v) => json(v, pretty),
         Answer::Error(v) => json(v, pretty),
     }
 }

@@ -33,7 +33,7 @@ const PAGE: u32 = 1000;
 pub(crate) const OPENAPI: &str = include_str!("../openapi.json");
 
 /// Every URL.
-fn table() -> [(&'static str, MethodRouter<Backend>); 15] {
+fn table() -> [(&'static str, MethodRouter<Backend>); 19] {
     [
         ("/v1/query", post(query)),
         ("/v1/node", get(|b: State<Backend>| view(b, Query::Node))),
@@ -46,6 +46,10 @@ fn table() -> [(&'static str, MethodRouter<Backend>); 15] {
         ("/v1/bgp/clear", post(clear)),
         ("/v1/routes", get(routes)),
         ("/v1/interfaces", get(|b: State<Backend>| view(b, Query::Interfaces))),
+        ("/v1/arp", get(|b: State<Backend>| view(b, Query::Arp { interface: None }))),
+        ("/v1/mac", get(|b: State<Backend>| view(b, Query::Mac { bridge: None }))),
+        ("/v1/tcp", get(|b: State<Backend>| view(b, Query::Tcp))),
+        ("/v1/ip", get(|b: State<Backend>| view(b, Query::IpStatistics))),
         ("/v1/reload", post(|b: State<Backend>| view(b, Query::Reload))),
         ("/v1/events", get(|State(b): State<Backend>| async move { events::stream(&b) })),
         ("/metrics", get(metrics)),

@@ -83,7 +83,9 @@ impl Checker {
     fn check_object(&mut self, schema: &Value, object: &serde_json::Map<String, Value>, at: &str) {
         let (properties, required) = self.members(schema);
         for (name, value) in object {
-            match properties.get(name) {
+            // A map: all members are alike.
+            let any = schema.get("additionalProperties").cloned();
+            match properties.get(name).cloned().or(any).as_ref() {
                 Some(property) => self.check(property, value, &format!("{at}.{name}")),
                 None => self.problems.push(format!("{at}.{name} is not described")),
             }
@@ -132,7 +134,10 @@ fn describes_every_query_answer_and_event() {
             Query::Node | Query::BgpSummary | Query::BgpNeighbors { .. } | Query::BgpRoutes(_) => {}
             Query::Routes { .. } | Query::Interfaces | Query::BgpClear { .. } | Query::BgpShutdown { .. } => {
             }
-            Query::BgpStart { .. } | Query::Reload => {}
+            Query::BgpStart { .. } | Query::Reload | Query::Arp { .. } | Query::Mac { .. } | Query::Tcp => {}
+            Query::IpStatistics | Query::Ping(_) | Query::Traceroute(_) | Query::TcpTransfer(_) => {}
+            Query::TcpConnect(_) | Query::TcpListen { .. } | Query::TcpSend { .. } => {}
+            Query::TcpClose { .. } | Query::TcpAbort { .. } => {}
         }
         checker.check(&answer, &serde_json::to_value(answer_to(&q).unwrap()).unwrap(), "answer");
     }

@@ -1,15 +1,21 @@
 //! The command line.
 
+mod lab;
+mod probe;
+
+pub(crate) use lab::{Lab, LabRun};
+pub(crate) use probe::{PingOptions, TracerouteOptions};
+
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use trunkline_core::Prefix;
 
-/// Run, inspect and control BGP routers.
+/// Run, rehearse, inspect and control networks.
 ///
-/// `trunkline run` starts routers; every other command talks to a router that runs on this machine, through its Unix
-/// socket. Commands may be shortened as long as they stay clear: `trunkline sh bgp sum`.
+/// `trunkline run` starts routers, hosts and switches; `trunkline lab` runs whole networks of them in virtual time; every
+/// other command talks to a node that runs on this machine, through its Unix socket. Commands may be shortened as long as they stay clear: `trunkline sh bgp sum`.
 #[derive(Debug, Parser)]
 #[command(name = "trunkline", version, infer_subcommands = true, after_help = EXAMPLES)]
 pub(crate) struct Cli {
@@ -30,7 +36,9 @@ Examples:
   trunkline run r1.toml                   the router that r1.toml describes
   trunkline show bgp summary              its neighbors, one line each
   trunkline show bgp routes 203.0.113.9   the routes to an address, and why the best is the best
-  trunkline --node r2 watch               what happens on r2, as it happens";
+  trunkline --node r2 watch               what happens on r2, as it happens
+  trunkline lab list                      labs that are built in
+  trunkline lab run proxy-arp             one of them, in virtual time, with all that must come of it";
 
 /// Which node to talk to. Default: the only one that runs on this machine; of several the first by name.
 #[derive(Debug, Clone, Default, Args)]
@@ -99,6 +107,20 @@ pub(crate) enum Command {
         action: BgpAction,
     },
 
+    /// Send echo requests from a node.
+    ///
+    /// For nodes that have interfaces of their own. One line for each answer; the exit status is 1 where none came.
+    Ping(PingOptions),
+
+    /// Find the routers on the way from a node to an address.
+    ///
+    /// For nodes that have interfaces of their own.
+    Traceroute(TracerouteOptions),
+
+    /// Run networks in virtual time.
+    #[command(subcommand, infer_subcommands = true)]
+    Lab(Lab),
+
     /// Follow what happens on a node, until interrupted.
     ///
     /// One line for each event: session state changes, best routes, interfaces, reloads. The time is that since the
@@ -145,6 +167,26 @@ pub(crate) enum Show {
 
     /// The node itself: name, version, router id, uptime.
     Node,
+
+    /// Neighbors by ARP: addresses, MAC addresses, states.
+    Arp {
+        /// Only those at this interface.
+        #[arg(value_name = "INTERFACE")]
+        interface: Option<String>,
+    },
+
+    /// What bridges know: MAC addresses and ports.
+    Mac {
+        /// Only this bridge.
+        #[arg(value_name = "BRIDGE")]
+        bridge: Option<String>,
+    },
+
+    /// TCP connections and listeners.
+    Tcp,
+
+    /// IP, ARP and bridges by number: statistics, redirects, path MTUs.
+    Ip,
 }
 
 /// What of BGP to show.
@@ -304,6 +346,20 @@ mod tests {
             "trunkline bgp 127.0.0.2 shutdown --message bye",
             "trunkline bgp 127.0.0.2 start",
             "trunkline watch --json",
+            "trunkline show arp",
+            "trunkline show arp eth0",
+            "trunkline show mac br0",
+            "trunkline show tcp",
+            "trunkline show ip --json",
+            "trunkline ping 192.0.2.1",
+            "trunkline ping 192.0.2.1 -c 3 --interval 200ms --size 1472 --ttl 1 --source 192.0.2.9 --dont-fragment",
+            "trunkline traceroute 192.0.2.1 --max-hops 5 --probes 1",
+            "trunkline lab run labs/arp.toml --seed 7 --pcap /tmp/x --json --until 10s",
+            "trunkline lab list",
+            "trunkline lab show proxy-arp --at 10s host-b arp eth0",
+            "trunkline lab show bgp-messages --at 10s r1 bgp summary",
+            "trunkline lab repl arp",
+            "trunkline lab fuzz arp --seeds 10",
             "trunkline completions zsh",
             "trunkline man",
         ];
@@ -323,6 +379,12 @@ mod tests {
             ("trunkline show bgp routes --family ipv5", "ipv4-unicast"),
             ("trunkline clear bgp everything", "or `all`"),
             ("trunkline --node r1 --socket /x show node", "cannot be used with"),
+            ("trunkline ping r1", "invalid IPv4 address"),
+            ("trunkline ping 192.0.2.1 --ttl 0", "1..=255"),
+            ("trunkline lab run arp --until 10", "10s"),
+            ("trunkline lab run", "<FILE|NAME>"),
+            ("trunkline lab show arp r1 arp", "--at"),
+            ("trunkline lab fuzz arp --seeds 0", "1.."),
             ("trunkline check", "<FILE>"),
             ("trunkline shwo", "show"),
         ];

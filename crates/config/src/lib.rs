@@ -7,13 +7,17 @@
 //! | part of the file | module |
 //! |---|---|
 //! | `[node]`, `[api]`, `[fib]`, `[[static]]`, between sections | `node` |
+//! | `kind`, `gateway`, `[bridge.NAME]`, `[[service]]` | `device` |
+//! | `[interface.NAME]` | `interface` |
 //! | `[bgp]` | `bgp` |
 //! | `[[bgp.neighbor]]`, `[[bgp.listen-range]]`, `[bgp.group.NAME]` | `neighbor` |
 //! | `[[policy.NAME]]` | `policy` |
 //! | syntax errors | `syntax` |
 
 mod bgp;
+mod device;
 mod diagnostic;
+mod interface;
 mod neighbor;
 mod node;
 mod policy;
@@ -23,13 +27,18 @@ mod syntax;
 mod value;
 
 pub use diagnostic::{Diagnostic, Diagnostics, Severity, Span};
+pub use node::lab_node;
 pub use quick_start::quick_start;
+pub use section::{Reader, Section, alternatives, nearest};
+pub use value::{Misread, Text, Value, misread};
 
-use crate::section::{Reader, Section};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use toml::de::DeTable;
 use trunkline_node::config::NodeConfig;
+
+/// Where the keys of a node's file are described.
+const PAGE: &str = "docs/configuration.md";
 
 /// What defaults depend on, handed in so that reading a file is a pure function.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,14 +76,40 @@ pub struct Parsed {
 ///
 /// Everything that is wrong with the text, warnings included, in the order of lines.
 pub fn parse(name: &str, text: &str, env: &Environment) -> Result<Parsed, Diagnostics> {
-    let reader = Reader::default();
-    let config = read(text, env, &reader);
+    let (config, warnings) = parse_with(name, text, PAGE, |root| node::node(root, env))?;
+    Ok(Parsed { config, warnings })
+}
+
+/// Reads the text of any file that is made of sections: `read` gets its root. `page` describes the keys. What comes back
+/// beside what `read` made of it are warnings.
+///
+/// # Errors
+///
+/// Everything that is wrong with the text, warnings included, in the order of lines.
+pub fn parse_with<T>(
+    name: &str,
+    text: &str,
+    page: &'static str,
+    read: impl FnOnce(Section<'_>) -> Option<T>,
+) -> Result<(T, Diagnostics), Diagnostics> {
+    let reader = Reader::new(page);
+    let made = walk(text, &reader, read);
     let (problems, secrets) = reader.finish();
     let diagnostics = Diagnostics::new(name, text, problems, &secrets);
-    match config {
-        Some(config) if diagnostics.error_count() == 0 => Ok(Parsed { config, warnings: diagnostics }),
+    match made {
+        Some(made) if diagnostics.error_count() == 0 => Ok((made, diagnostics)),
         _ => Err(diagnostics),
     }
+}
+
+/// Every key that `read` asks `text` for, by the title of its section.
+pub fn keys_with<T>(
+    text: &str,
+    read: impl FnOnce(Section<'_>) -> Option<T>,
+) -> BTreeMap<&'static str, BTreeSet<&'static str>> {
+    let reader = Reader::new("");
+    walk(text, &reader, read);
+    reader.keys()
 }
 
 /// Every key that a file may have, by the title of its section as `docs/configuration.md` writes it.
@@ -84,22 +119,23 @@ pub fn keys() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
         bgp = { neighbor = [{ maximum-prefixes = {} }], listen-range = [{}], group.g = {} }
         policy.p = [{ prepend = {} }]
         static = [{}]
+        interface.i = {}
+        bridge.b = {}
+        service = [{}]
     ";
-    let reader = Reader::default();
     let env = Environment { host_name: String::new(), default_socket_dir: PathBuf::new() };
-    read(SKELETON, &env, &reader);
-    reader.keys()
+    keys_with(SKELETON, |root| node::node(root, &env))
 }
 
-fn read(text: &str, env: &Environment, reader: &Reader) -> Option<NodeConfig> {
+fn walk<T>(text: &str, reader: &Reader, read: impl FnOnce(Section<'_>) -> Option<T>) -> Option<T> {
     let (table, errors) = DeTable::parse_recoverable(text);
     let syntax = syntax::Syntax::new(text, &errors);
     if !errors.is_empty() {
         reader.mark_damaged();
     }
-    let config = node::node(Section::new(reader, "", 0..0, Some(table.get_ref())), env);
+    let made = read(Section::new(reader, "", 0..0, Some(table.get_ref())));
     syntax.report(reader);
-    config
+    made
 }
 
 #[cfg(test)]

@@ -2,12 +2,14 @@
 
 use crate::Environment;
 use crate::bgp::bgp;
+use crate::device::{Device, bridge_names, bridges, device, services};
 use crate::diagnostic::Diagnostic;
+use crate::interface::{interface_name, interfaces};
 use crate::policy::Policies;
 use crate::section::{Reader, Section};
 use crate::value::Value;
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use toml::Spanned;
 use trunkline_core::Prefix;
@@ -16,16 +18,53 @@ use trunkline_node::config::{ApiConfig, FibConfig, NodeConfig, StaticRoute};
 /// Octets of a Unix socket's path, less the closing zero (unix(7): `sun_path` has 108).
 const MAX_SOCKET_PATH: usize = 107;
 
-/// Reads the file. `None` only together with an error.
+/// Reads a node's file. `None` only together with an error.
 pub(crate) fn node(mut root: Section<'_>, env: &Environment) -> Option<NodeConfig> {
-    let reader = root.reader();
     let mut node = root.section("node", "[node]");
     let name = node.read("name", node_name).unwrap_or_else(|| env.host_name.clone());
-    let router_id = node.read("router-id", Value::text);
+    let identity = identity(&mut node, name);
     drop(node);
+    device_config(&mut root, identity, env, false)
+}
 
+/// Reads a node of a lab: `[node.NAME]`, with the keys of `[node]` and the tables of a node's file in one. `None` only
+/// together with an error.
+pub fn lab_node(mut section: Section<'_>, name: &str) -> Option<NodeConfig> {
+    for key in ["api", "fib"].into_iter().filter(|key| section.has(key)) {
+        let message = format!("`{key}` has no effect in a lab");
+        section.reader().push(Diagnostic::warning(section.span_of(key), message, "there is no kernel here"));
+    }
+    let env = Environment { host_name: name.to_owned(), default_socket_dir: PathBuf::from("/") };
+    let identity = identity(&mut section, name.to_owned());
+    device_config(&mut section, identity, &env, true)
+}
+
+/// What `[node]` says.
+struct Identity {
+    name: String,
+    router_id: Option<Ipv4Addr>,
+    device: Device,
+}
+
+fn identity(node: &mut Section<'_>, name: String) -> Identity {
+    Identity { name, router_id: node.read("router-id", Value::text), device: device(node) }
+}
+
+/// All but `[node]`.
+fn device_config(
+    root: &mut Section<'_>,
+    Identity { name, router_id, device }: Identity,
+    env: &Environment,
+    lab: bool,
+) -> Option<NodeConfig> {
+    let reader = root.reader();
     let (api, api_listen) = api(root.section("api", "[api]"), &name, env);
     let fib = fib(root.section("fib", "[fib]"));
+    let bridge_names = bridge_names(root, device.kind);
+    let interfaces = interfaces(root.section("interface", "[interface]"), &bridge_names, lab);
+    device.check_gateway(root, &interfaces);
+    let bridges = bridges(root.section("bridge", "[bridge]"), &interfaces);
+    let services = services(root.sections("service", "[[service]]"));
     let static_routes = static_routes(root.sections("static", "[[static]]"), reader);
     let policy = root.section("policy", "[policy]");
     let (bgp, bgp_listen) = match root.read("bgp", |value| value.section("[bgp]")) {
@@ -36,13 +75,18 @@ pub(crate) fn node(mut root: Section<'_>, env: &Environment) -> Option<NodeConfi
         }
         None => {
             refuse_clashes(reader, &api_listen, &[]);
-            Policies::read(policy, None).warn_unused(&root);
+            Policies::read(policy, None).warn_unused(root);
             (None, Vec::new())
         }
     };
     Some(NodeConfig {
         name,
         router_id,
+        kind: device.kind,
+        gateway: device.gateway.map(Spanned::into_inner),
+        interfaces: interfaces.into_iter().map(|interface| interface.config).collect(),
+        bridges,
+        services,
         api,
         fib,
         static_routes,
@@ -123,17 +167,9 @@ fn static_route(mut section: Section<'_>) -> Option<Spanned<StaticRoute>> {
         }
         value.one_or_more(gateway)
     });
-    let interface = section.read("interface", |value| {
-        let name = value.string()?;
-        // net/core/dev.c, dev_valid_name()
-        if name.is_empty()
-            || name.len() > 15
-            || name.contains(|c: char| c == '/' || c == ':' || c.is_whitespace())
-        {
-            return value
-                .refuse(value.problem("is no name of an interface", "expected 1 to 15 characters, as eth0"));
-        }
-        Some(name.to_owned())
+    let interface = section.read("interface", |value| match interface_name(value.string()?) {
+        Ok(name) => Some(name.to_owned()),
+        Err(allowed) => value.refuse(value.problem("is no name of an interface", allowed)),
     });
     let blackhole = section.read("blackhole", Value::bool).unwrap_or(false);
     let distance = section.read("distance", |v| v.integer(1..=255)).unwrap_or(1);

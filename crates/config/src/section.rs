@@ -7,8 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use toml::de::DeTable;
 
 /// Collects what the sections of a file have to say.
-#[derive(Default)]
-pub(crate) struct Reader {
+pub struct Reader {
+    /// Where all keys are described.
+    page: &'static str,
     problems: RefCell<Vec<Diagnostic>>,
     secrets: RefCell<Vec<Span>>,
     keys: RefCell<BTreeMap<&'static str, BTreeSet<&'static str>>>,
@@ -16,14 +17,25 @@ pub(crate) struct Reader {
 }
 
 impl Reader {
+    /// Without problems. `page` is where all keys are described.
+    pub(crate) fn new(page: &'static str) -> Reader {
+        Reader {
+            page,
+            problems: RefCell::default(),
+            secrets: RefCell::default(),
+            keys: RefCell::default(),
+            damaged: Cell::new(false),
+        }
+    }
+
     /// A problem of one value, whatever stands elsewhere.
-    pub(crate) fn push(&self, diagnostic: Diagnostic) {
+    pub fn push(&self, diagnostic: Diagnostic) {
         self.problems.borrow_mut().push(diagnostic);
     }
 
     /// A problem that follows from several places, or from something that is missing. Kept back after a syntax
     /// error, since what follows one may have been lost or misplaced.
-    pub(crate) fn push_relation(&self, diagnostic: Diagnostic) {
+    pub fn push_relation(&self, diagnostic: Diagnostic) {
         if !self.damaged.get() {
             self.push(diagnostic);
         }
@@ -40,7 +52,7 @@ impl Reader {
     }
 
     /// What stands there is not shown to anybody.
-    pub(crate) fn hide(&self, span: Span) {
+    pub fn hide(&self, span: Span) {
         self.secrets.borrow_mut().push(span);
     }
 
@@ -57,7 +69,7 @@ impl Reader {
 
 /// A table of the file. Ask for each key that it may have; those nobody asked for are reported as unknown when the
 /// section is dropped.
-pub(crate) struct Section<'a> {
+pub struct Section<'a> {
     reader: &'a Reader,
     title: &'static str,
     span: Span,
@@ -69,7 +81,7 @@ pub(crate) struct Section<'a> {
 
 impl<'a> Section<'a> {
     /// `title` is the header as the documentation writes it; `span` where the header stands. No table: all defaults.
-    pub(crate) fn new(
+    pub fn new(
         reader: &'a Reader,
         title: &'static str,
         span: Span,
@@ -79,45 +91,45 @@ impl<'a> Section<'a> {
     }
 
     /// From now on keys that this table lacks are looked up in `table`.
-    pub(crate) fn inherit(&mut self, table: &'a DeTable<'a>) {
+    pub fn inherit(&mut self, table: &'a DeTable<'a>) {
         self.fallback = Some(table);
     }
 
     /// Where problems go.
-    pub(crate) fn reader(&self) -> &'a Reader {
+    pub fn reader(&self) -> &'a Reader {
         self.reader
     }
 
     /// Where the header stands.
-    pub(crate) fn span(&self) -> Span {
+    pub fn span(&self) -> Span {
         self.span.clone()
     }
 
     /// Where the value of `key` stands, here or in the group; the header where it is missing.
-    pub(crate) fn span_of(&self, key: &str) -> Span {
+    pub fn span_of(&self, key: &str) -> Span {
         let tables = [self.table, self.fallback];
         tables.iter().flatten().find_map(|t| t.get(key)).map_or(self.span.clone(), |item| item.span())
     }
 
     /// Whether this table itself, not its group, has `key`.
-    pub(crate) fn has_itself(&self, key: &str) -> bool {
+    pub fn has_itself(&self, key: &str) -> bool {
         self.table.is_some_and(|table| table.contains_key(key))
     }
 
     /// Whether this table or its group has `key`.
-    pub(crate) fn has(&self, key: &str) -> bool {
+    pub fn has(&self, key: &str) -> bool {
         [self.table, self.fallback].iter().flatten().any(|t| t.contains_key(key))
     }
 
     /// The value of `key` as it stands.
-    pub(crate) fn take(&mut self, key: &'static str) -> Option<Value<'a>> {
+    pub fn take(&mut self, key: &'static str) -> Option<Value<'a>> {
         self.asked.insert(key);
         let item = [self.table, self.fallback].into_iter().flatten().find_map(|t| t.get(key))?;
         Some(Value::new(self.reader, key, item))
     }
 
     /// The value of `key` as `read` understands it.
-    pub(crate) fn read<T>(
+    pub fn read<T>(
         &mut self,
         key: &'static str,
         read: impl FnOnce(&Value<'a>) -> Option<T>,
@@ -126,7 +138,7 @@ impl<'a> Section<'a> {
     }
 
     /// Puts the value of `key` into `slot` where there is a good one.
-    pub(crate) fn set<T>(
+    pub fn set<T>(
         &mut self,
         slot: &mut T,
         key: &'static str,
@@ -138,7 +150,7 @@ impl<'a> Section<'a> {
     }
 
     /// Like `read`; it is an error where the key is missing. `example` shows how it is written.
-    pub(crate) fn require<T>(
+    pub fn require<T>(
         &mut self,
         key: &'static str,
         example: &str,
@@ -156,18 +168,18 @@ impl<'a> Section<'a> {
     }
 
     /// The section `[key]`, one of defaults where it is missing.
-    pub(crate) fn section(&mut self, key: &'static str, title: &'static str) -> Section<'a> {
+    pub fn section(&mut self, key: &'static str, title: &'static str) -> Section<'a> {
         let empty = Section::new(self.reader, title, self.span(), None);
         self.read(key, |value| value.section(title)).unwrap_or(empty)
     }
 
     /// The sections `[[key]]`.
-    pub(crate) fn sections(&mut self, key: &'static str, title: &'static str) -> Vec<Section<'a>> {
+    pub fn sections(&mut self, key: &'static str, title: &'static str) -> Vec<Section<'a>> {
         self.read(key, |value| Some(value.sections(title))).unwrap_or_default()
     }
 
     /// All entries, for tables whose keys are names that the author chose.
-    pub(crate) fn entries(&self) -> Vec<(&'a str, Span, Value<'a>)> {
+    pub fn entries(&self) -> Vec<(&'a str, Span, Value<'a>)> {
         let entries = self.table.into_iter().flat_map(|table| table.iter());
         entries
             .map(|(key, item)| {
@@ -187,7 +199,7 @@ impl<'a> Section<'a> {
     }
 
     /// Accepts every key: they are names that the author chose.
-    pub(crate) fn accept_all(mut self) {
+    pub fn accept_all(mut self) {
         self.table = None;
     }
 }
@@ -202,7 +214,7 @@ impl Drop for Section<'_> {
             }
             let message = format!("unknown key `{name}` {}", self.place());
             let mut problem = Diagnostic::error(key.span(), message, "not known here");
-            let hint = hint(name, self.title, &self.asked);
+            let hint = hint(name, self.title, &self.asked, self.reader.page);
             if hint.contains("`password`") {
                 self.reader.hide(item.span());
             }
@@ -241,14 +253,14 @@ const ELSEWHERE: [(&str, &str, &str); 20] = [
     ("neighbors", "[bgp]", "each neighbor is a `[[bgp.neighbor]]` of its own"),
 ];
 
-fn hint(name: &str, title: &str, known: &BTreeSet<&'static str>) -> String {
+fn hint(name: &str, title: &str, known: &BTreeSet<&'static str>, page: &str) -> String {
     let applies = |place: &str| place.is_empty() || place == title;
     if let Some((.., hint)) = ELSEWHERE.iter().find(|(key, place, _)| *key == name && applies(place)) {
         return (*hint).to_owned();
     }
     match nearest(name, known.iter().copied()) {
         Some(key) => format!("did you mean `{key}`?"),
-        None if known.len() > 12 => format!("all keys of {title} are in docs/configuration.md"),
+        None if known.len() > 12 => format!("all keys of {title} are in {page}"),
         None => {
             let keys: Vec<String> = known.iter().map(|key| format!("`{key}`")).collect();
             format!("allowed are {}", alternatives(&keys, "and"))
@@ -257,7 +269,7 @@ fn hint(name: &str, title: &str, known: &BTreeSet<&'static str>) -> String {
 }
 
 /// "a, b or c".
-pub(crate) fn alternatives(items: &[String], word: &str) -> String {
+pub fn alternatives(items: &[String], word: &str) -> String {
     match items {
         [] => String::new(),
         [only] => only.clone(),
@@ -266,7 +278,7 @@ pub(crate) fn alternatives(items: &[String], word: &str) -> String {
 }
 
 /// The name that `written` was most likely meant to be.
-pub(crate) fn nearest<'n>(written: &str, names: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
+pub fn nearest<'n>(written: &str, names: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
     // A third of the letters may be wrong: enough for slips, too little for wild guesses.
     let limit = (written.chars().count() / 3).clamp(1, 3);
     let normal = written.to_lowercase().replace('_', "-");

@@ -13,7 +13,7 @@ use trunkline_core::{Asn, ParsePrefixError, Prefix};
 use trunkline_wire::bgp::{Community, LargeCommunity};
 
 /// A value and the key it belongs to.
-pub(crate) struct Value<'a> {
+pub struct Value<'a> {
     reader: &'a Reader,
     key: &'a str,
     item: &'a Spanned<DeValue<'a>>,
@@ -25,28 +25,28 @@ impl<'a> Value<'a> {
     }
 
     /// Where it stands.
-    pub(crate) fn span(&self) -> Span {
+    pub fn span(&self) -> Span {
         self.item.span()
     }
 
     /// The value must not be shown.
-    pub(crate) fn hide(&self) {
+    pub fn hide(&self) {
         self.reader.hide(self.span());
     }
 
     /// A problem of this value: `` `key` what ``; `allowed` is said at the place.
-    pub(crate) fn problem(&self, what: &str, allowed: impl Into<String>) -> Diagnostic {
+    pub fn problem(&self, what: &str, allowed: impl Into<String>) -> Diagnostic {
         Diagnostic::error(self.span(), format!("`{}` {what}", self.key), allowed)
     }
 
     /// Reports a problem of this value; `None`, so that it can be returned.
-    pub(crate) fn refuse<T>(&self, problem: Diagnostic) -> Option<T> {
+    pub fn refuse<T>(&self, problem: Diagnostic) -> Option<T> {
         self.reader.push(problem);
         None
     }
 
     /// Likewise, of a problem that has to do with other places too.
-    pub(crate) fn refuse_relation<T>(&self, problem: Diagnostic) -> Option<T> {
+    pub fn refuse_relation<T>(&self, problem: Diagnostic) -> Option<T> {
         self.reader.push_relation(problem);
         None
     }
@@ -59,7 +59,8 @@ impl<'a> Value<'a> {
         self.refuse(problem)
     }
 
-    pub(crate) fn bool(&self) -> Option<bool> {
+    /// True or false.
+    pub fn bool(&self) -> Option<bool> {
         match self.item.get_ref() {
             DeValue::Boolean(value) => Some(*value),
             DeValue::String(text) if matches!(text.as_ref(), "true" | "false") => self
@@ -68,7 +69,8 @@ impl<'a> Value<'a> {
         }
     }
 
-    pub(crate) fn string(&self) -> Option<&'a str> {
+    /// A string, as it stands.
+    pub fn string(&self) -> Option<&'a str> {
         match self.item.get_ref() {
             DeValue::String(text) => Some(text),
             _ => self.mistyped("a string in quotes", None),
@@ -76,7 +78,7 @@ impl<'a> Value<'a> {
     }
 
     /// An integer within `range`.
-    pub(crate) fn integer<T>(&self, range: RangeInclusive<T>) -> Option<T>
+    pub fn integer<T>(&self, range: RangeInclusive<T>) -> Option<T>
     where
         T: TryFrom<i128> + PartialOrd + Display + Copy,
     {
@@ -92,7 +94,7 @@ impl<'a> Value<'a> {
     }
 
     /// An AS number that a router may have: 0 is nobody's (RFC 7607), 23456 stands for others (RFC 6793 §9).
-    pub(crate) fn asn(&self) -> Option<Asn> {
+    pub fn asn(&self) -> Option<Asn> {
         let asn = match self.item.get_ref() {
             DeValue::String(text) => text.parse().map_err(|e| format!("{e}")),
             DeValue::Integer(_) => {
@@ -130,7 +132,7 @@ impl<'a> Value<'a> {
     }
 
     /// A string that says a `T`.
-    pub(crate) fn text<T: Text>(&self) -> Option<T> {
+    pub fn text<T: Text>(&self) -> Option<T> {
         let text = match self.item.get_ref() {
             DeValue::String(text) => text,
             _ => return self.mistyped(&format!("{} in quotes", T::NAME), None),
@@ -146,7 +148,7 @@ impl<'a> Value<'a> {
     }
 
     /// One of some names.
-    pub(crate) fn choice<T: Copy>(&self, choices: &[(&'static str, T)]) -> Option<T> {
+    pub fn choice<T: Copy>(&self, choices: &[(&'static str, T)]) -> Option<T> {
         let written = self.string()?;
         let found = choices.iter().find(|(name, _)| *name == written).map(|(_, value)| *value);
         found.or_else(|| {
@@ -162,7 +164,7 @@ impl<'a> Value<'a> {
     }
 
     /// A list; items that `read` refuses are left out.
-    pub(crate) fn list<T>(&self, read: impl Fn(&Value<'a>) -> Option<T>) -> Option<Vec<Spanned<T>>> {
+    pub fn list<T>(&self, read: impl Fn(&Value<'a>) -> Option<T>) -> Option<Vec<Spanned<T>>> {
         let DeValue::Array(array) = self.item.get_ref() else {
             let help =
                 self.item.get_ref().as_str().map(|text| format!("write `{} = [\"{text}\"]`", self.key));
@@ -173,7 +175,7 @@ impl<'a> Value<'a> {
     }
 
     /// Like `list`, but no item may stand there twice.
-    pub(crate) fn set<T: Ord + Copy + Display>(
+    pub fn set<T: Ord + Copy + Display>(
         &self,
         read: impl Fn(&Value<'a>) -> Option<T>,
     ) -> Option<Vec<Spanned<T>>> {
@@ -192,30 +194,45 @@ impl<'a> Value<'a> {
     }
 
     /// A list, or one item alone.
-    pub(crate) fn one_or_more<T>(&self, read: impl Fn(&Value<'a>) -> Option<T>) -> Option<Vec<Spanned<T>>> {
+    pub fn one_or_more<T>(&self, read: impl Fn(&Value<'a>) -> Option<T>) -> Option<Vec<Spanned<T>>> {
         match self.item.get_ref() {
             DeValue::Array(_) => self.list(read),
             _ => read(self).map(|value| vec![Spanned::new(self.span(), value)]),
         }
     }
 
+    /// The value as the parser made it.
+    pub fn raw(&self) -> &'a DeValue<'a> {
+        self.item.get_ref()
+    }
+
+    /// The text that it is, if so.
+    pub fn as_str(&self) -> Option<&'a str> {
+        self.item.get_ref().as_str()
+    }
+
+    /// How many items a list has; of other values none.
+    pub fn item_count(&self) -> usize {
+        self.item.get_ref().as_array().map_or(0, |array| array.len())
+    }
+
     /// Whether it is a list without items.
-    pub(crate) fn is_empty_list(&self) -> bool {
+    pub fn is_empty_list(&self) -> bool {
         self.item.get_ref().as_array().is_some_and(|array| array.is_empty())
     }
 
     /// Whether it is a table.
-    pub(crate) fn is_table(&self) -> bool {
+    pub fn is_table(&self) -> bool {
         self.item.get_ref().is_table()
     }
 
     /// The table that it is, if so.
-    pub(crate) fn table(&self) -> Option<&'a DeTable<'a>> {
+    pub fn table(&self) -> Option<&'a DeTable<'a>> {
         self.item.get_ref().as_table()
     }
 
     /// A table.
-    pub(crate) fn section(&self, title: &'static str) -> Option<Section<'a>> {
+    pub fn section(&self, title: &'static str) -> Option<Section<'a>> {
         match self.item.get_ref() {
             DeValue::Table(table) => Some(Section::new(self.reader, title, self.span(), Some(table))),
             DeValue::Array(_) if title.starts_with('[') => {
@@ -226,7 +243,7 @@ impl<'a> Value<'a> {
     }
 
     /// A list of tables; what is no table is reported.
-    pub(crate) fn sections(&self, title: &'static str) -> Vec<Section<'a>> {
+    pub fn sections(&self, title: &'static str) -> Vec<Section<'a>> {
         if self.item.get_ref().is_array() {
             let list = self.list(|value| value.section(title)).unwrap_or_default();
             return list.into_iter().map(Spanned::into_inner).collect();
@@ -250,22 +267,29 @@ fn type_name(value: &DeValue<'_>) -> &'static str {
 }
 
 /// Why a text is not what it should be.
-pub(crate) struct Misread {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Misread {
     /// What is allowed.
-    allowed: String,
+    pub allowed: String,
     /// What to write instead.
-    help: Option<String>,
+    pub help: Option<String>,
 }
 
 /// What is written as a string.
-pub(crate) trait Text: Sized {
+pub trait Text: Sized {
     /// What it is, with its article.
     const NAME: &'static str;
 
+    /// What `text` says.
+    ///
+    /// # Errors
+    ///
+    /// What is allowed, and maybe what to write instead.
     fn read(text: &str) -> Result<Self, Misread>;
 }
 
-fn misread(allowed: impl Display) -> Misread {
+/// Without a hint.
+pub fn misread(allowed: impl Display) -> Misread {
     Misread { allowed: allowed.to_string(), help: None }
 }
 

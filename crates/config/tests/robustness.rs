@@ -50,6 +50,12 @@ fn value() -> impl Strategy<Value = String> {
         "\"65001:1\"",
         "\"ipv4-unicast\"",
         "\"peer\"",
+        "\"host\"",
+        "\"tap\"",
+        "\"192.0.2.1/24\"",
+        "\"eth0\"",
+        "\"02:00:00:00:00:01\"",
+        "{ \"192.0.2.9\" = \"02:00:00:00:00:01\" }",
         "{ limit = 1, times = 1 }",
     ];
     let leaf = prop_oneof![9 => select(known.to_vec()).prop_map(str::to_owned), 1 => "\\PC{0,8}"];
@@ -70,6 +76,10 @@ fn line() -> impl Strategy<Value = String> {
         "[[bgp.listen-range]]",
         "[bgp.group.g]",
         "[[policy.p]]",
+        "[interface.eth0]",
+        "[interface.lo0]",
+        "[bridge.br0]",
+        "[[service]]",
         "[policy]",
         "[bgp.neighbor]",
         "[[bgp]]",

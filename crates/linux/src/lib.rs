@@ -22,6 +22,9 @@ mod event_loop;
 mod handle;
 mod listener;
 mod netlink;
+mod port;
+mod privileges;
+mod relay;
 mod signals;
 mod sockopt;
 mod start;
@@ -29,6 +32,8 @@ mod start;
 mod tests;
 
 pub use handle::{NodeHandle, ReloadHook, Reply, Subscriber};
+pub use privileges::keep_files;
+pub use relay::{Medium, relay};
 pub use signals::{Signal, SignalGuard, signals};
 pub use start::StartError;
 
@@ -65,6 +70,9 @@ pub fn spawn(config: NodeConfig, options: Options) -> Result<NodeHandle, StartEr
             let _guard = Finish(shared);
             match EventLoop::new(parts, config, options) {
                 Ok(event_loop) => {
+                    if let Err(error) = privileges::keep_network() {
+                        tracing::warn!("cannot give up privileges: {error}");
+                    }
                     let _ = started.send(Ok(()));
                     event_loop.run();
                 }

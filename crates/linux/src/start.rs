@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use trunkline_node::config::PortKind;
 
 /// Why a node cannot start.
 #[derive(Debug)]
@@ -22,6 +23,15 @@ pub enum StartError {
     TableInUse {
         /// The table.
         table: u32,
+    },
+    /// A port of the node's own cannot be opened.
+    Port {
+        /// Its interface.
+        name: String,
+        /// What it should be.
+        kind: PortKind,
+        /// Why not.
+        error: io::Error,
     },
     /// Something of the system does not work: epoll, netlink, threads.
     System {
@@ -51,12 +61,26 @@ impl fmt::Display for StartError {
                 "another node of this process installs its routes in table {table} already; give each node a \
                  fib.table of its own",
             ),
+            StartError::Port { name, kind, error } => f.write_str(&port_problem(name, *kind, error)),
             StartError::System { what, error } => write!(f, "cannot {what}: {error}"),
         }
     }
 }
 
 impl std::error::Error for StartError {}
+
+/// Says why a port cannot be opened, and what helps.
+fn port_problem(name: &str, kind: PortKind, error: &io::Error) -> String {
+    let hint = match (error.kind(), kind) {
+        (io::ErrorKind::PermissionDenied, PortKind::Tap) => "; run as root or give CAP_NET_ADMIN",
+        (io::ErrorKind::PermissionDenied, _) => "; run as root or give CAP_NET_RAW",
+        (io::ErrorKind::NotFound, PortKind::Packet) => "; make it first, as in `ip link add`",
+        (io::ErrorKind::NotFound, PortKind::Tap) => "; is /dev/net/tun there?",
+        (io::ErrorKind::ResourceBusy, _) => "; another program has it",
+        _ => "",
+    };
+    format!("cannot open the port {name}: {error}{hint}")
+}
 
 /// Says why a listener cannot be opened, and what helps.
 pub(crate) fn listen_problem(address: SocketAddr, error: &io::Error) -> String {

@@ -2,7 +2,9 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
-use trunkline_core::Prefix;
+use trunkline_core::{Duration, MacAddr, Prefix};
+
+pub use trunkline_arp::Defend;
 
 /// One file.
 #[derive(Debug, Clone, PartialEq)]
@@ -12,6 +14,16 @@ pub struct NodeConfig {
     /// `node.router-id`. Default: the highest address of a loopback interface (127.0.0.0/8 aside), else the highest
     /// of any interface, as the node finds them when it starts.
     pub router_id: Option<Ipv4Addr>,
+    /// `node.kind`. Default: a router.
+    pub kind: Kind,
+    /// `node.gateway`: where a host sends what is in no subnet of its own.
+    pub gateway: Option<Ipv4Addr>,
+    /// `[interface.NAME]`, in the order of the file. Those that are not the kernel's are this node's own.
+    pub interfaces: Vec<InterfaceConfig>,
+    /// `[bridge.NAME]`. A switch without any has one, `br0`, of all interfaces that have no address.
+    pub bridges: Vec<BridgeConfig>,
+    /// `[[service]]`.
+    pub services: Vec<Service>,
     /// `[api]`.
     pub api: ApiConfig,
     /// `[fib]`.
@@ -22,6 +34,161 @@ pub struct NodeConfig {
     pub bgp: Option<trunkline_bgp::config::Config>,
     /// `bgp.listen`. Default 0.0.0.0:179 and [::]:179.
     pub bgp_listen: Vec<SocketAddr>,
+}
+
+impl NodeConfig {
+    /// A router called `name` with the defaults of an empty file, which answers at no socket of use.
+    pub fn new(name: &str) -> NodeConfig {
+        NodeConfig {
+            name: name.to_owned(),
+            router_id: None,
+            kind: Kind::Router,
+            gateway: None,
+            interfaces: Vec::new(),
+            bridges: Vec::new(),
+            services: Vec::new(),
+            api: ApiConfig { socket: PathBuf::new(), listen: Vec::new() },
+            fib: FibConfig { install: false, table: 254, metric: 32 },
+            static_routes: Vec::new(),
+            bgp: None,
+            bgp_listen: vec![
+                SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), 179),
+                SocketAddr::new(std::net::Ipv6Addr::UNSPECIFIED.into(), 179),
+            ],
+        }
+    }
+}
+
+impl NodeConfig {
+    /// The interfaces that have a port of the node's own, in the order of their [`PortId`](trunkline_core::PortId)s.
+    pub fn owned_ports(&self) -> impl Iterator<Item = &InterfaceConfig> {
+        self.interfaces
+            .iter()
+            .filter(|interface| !matches!(interface.port, PortKind::Kernel | PortKind::Loopback))
+    }
+}
+
+/// `node.kind`: what a device is by default; see the defaults of [`InterfaceConfig`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Kind {
+    /// Forwards packets.
+    #[default]
+    Router,
+    /// Forwards nothing.
+    Host,
+    /// Forwards frames.
+    Switch,
+}
+
+/// `[interface.NAME]`. All but the first two apply only to interfaces that are the node's own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InterfaceConfig {
+    /// The name.
+    pub name: String,
+    /// `port`: what is behind it. Default: the kernel's interface.
+    pub port: PortKind,
+    /// `enabled`. Default true.
+    pub enabled: bool,
+    /// `address`: addresses with the length of their subnets.
+    pub address: Vec<(Ipv4Addr, u8)>,
+    /// `mac`. Default: that of the port; in the lab one that is made of the names.
+    pub mac: Option<MacAddr>,
+    /// `mtu`: octets of an IP packet, 576..=9216. Default 1500, or less where the port's is less.
+    pub mtu: u16,
+    /// `proxy-arp` (RFC 1027). Default: on routers.
+    pub proxy_arp: Option<bool>,
+    /// `local-proxy-arp`: answer also for neighbours on the same interface (private VLANs). Default false.
+    pub local_proxy_arp: bool,
+    /// `redirects`: send ICMP redirects. Default: on routers.
+    pub redirects: Option<bool>,
+    /// `accept-redirects`: believe ICMP redirects. Default: on hosts.
+    pub accept_redirects: Option<bool>,
+    /// `directed-broadcast`: forward broadcasts into this interface's subnets (RFC 2644). Default false.
+    pub directed_broadcast: bool,
+    /// `source-route`: forward packets with a source route. Default false.
+    pub source_route: bool,
+    /// `duplicate-detection`: probe for an address before it is used (RFC 5227). Default false.
+    pub duplicate_detection: bool,
+    /// `conflict`: what to do when another station has our address (RFC 5227 §2.4). Default: defend once.
+    pub conflict: Defend,
+    /// `arp`: neighbours whose MAC address is given.
+    pub arp: Vec<(Ipv4Addr, MacAddr)>,
+}
+
+impl InterfaceConfig {
+    /// An interface with the defaults.
+    pub fn new(name: &str, port: PortKind) -> InterfaceConfig {
+        InterfaceConfig {
+            name: name.to_owned(),
+            port,
+            enabled: true,
+            address: Vec::new(),
+            mac: None,
+            mtu: 1500,
+            proxy_arp: None,
+            local_proxy_arp: false,
+            redirects: None,
+            accept_redirects: None,
+            directed_broadcast: false,
+            source_route: false,
+            duplicate_detection: false,
+            conflict: Defend::Once,
+            arp: Vec::new(),
+        }
+    }
+}
+
+/// What is behind an interface.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PortKind {
+    /// The kernel: Linux forwards, the node is its control plane.
+    Kernel,
+    /// An interface of the kernel that the node has taken over, by AF_PACKET.
+    Packet,
+    /// A TAP interface that the node makes.
+    Tap,
+    /// A link of the lab.
+    Simulated,
+    /// Nothing: an interface for addresses, whose name begins with `lo`.
+    Loopback,
+}
+
+/// `[bridge.NAME]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BridgeConfig {
+    /// The name; `[interface.NAME]` of the same name is the bridge's own interface.
+    pub name: String,
+    /// `ports`: names of interfaces.
+    pub ports: Vec<String>,
+    /// `ageing-time`, 10..=1000000 s (IEEE 802.1D-2004 §7.9.2). Default 300 s.
+    pub ageing_time: Duration,
+}
+
+impl BridgeConfig {
+    /// A bridge without ports.
+    pub fn new(name: &str) -> BridgeConfig {
+        BridgeConfig { name: name.to_owned(), ports: Vec::new(), ageing_time: Duration::from_secs(300) }
+    }
+}
+
+/// `[[service]]`: a small server of the node's own TCP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Service {
+    /// `kind`.
+    pub kind: ServiceKind,
+    /// `port`, 1..=65535. Default: that of the RFC.
+    pub port: u16,
+}
+
+/// What a service does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ServiceKind {
+    /// Sends back what it gets (RFC 862, port 7).
+    Echo,
+    /// Takes and forgets (RFC 863, port 9).
+    Discard,
+    /// Sends without end (RFC 864, port 19).
+    Chargen,
 }
 
 /// `[api]`: where the node answers queries.

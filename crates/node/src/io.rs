@@ -2,12 +2,30 @@
 
 use std::net::IpAddr;
 use trunkline_bgp::transport::{TcpAction, TcpEvent};
-use trunkline_core::{ConnId, Prefix};
+use trunkline_core::{ConnId, Frame, MacAddr, PortId, Prefix};
 use trunkline_view::{Answer, EventKind, Interface, Query};
 
 /// Something happened outside.
 #[derive(Debug)]
 pub enum NodeInput<'a> {
+    /// A frame came in at a port of our own.
+    Frame {
+        /// The port.
+        port: PortId,
+        /// The frame.
+        frame: Frame,
+    },
+    /// The state of a port of our own; told once at the start and then when it changes.
+    Port {
+        /// The port.
+        port: PortId,
+        /// Whether it has a carrier.
+        up: bool,
+        /// Its MAC address, where the configuration gives none.
+        mac: MacAddr,
+        /// The largest IP packet that it carries, octets.
+        mtu: u32,
+    },
     /// To a TCP connection.
     Tcp {
         /// Which.
@@ -123,6 +141,13 @@ pub enum FibChange {
 /// What the node wants done.
 #[derive(Debug)]
 pub enum NodeOutput {
+    /// Send a frame by a port of our own.
+    Frame {
+        /// The port.
+        port: PortId,
+        /// The frame.
+        frame: Frame,
+    },
     /// To TCP.
     Tcp(TcpAction),
     /// To the kernel's table.

@@ -87,6 +87,7 @@ impl Node {
     /// Feeds something in.
     pub fn handle(&mut self, now: Instant, input: NodeInput<'_>, out: &mut Outbox<NodeOutput>) {
         match input {
+            NodeInput::Frame { .. } | NodeInput::Port { .. } => {}
             NodeInput::Tcp { conn, event } => self.tell_bgp(now, Input::Tcp { conn, event }),
             NodeInput::Interface(change) => self.routing.interface(change),
             NodeInput::KernelRoute { prefix, route } => self.routing.kernel_route(prefix, route),

@@ -32,6 +32,7 @@ impl Node {
             | Query::BgpClear { .. }
             | Query::BgpShutdown { .. }
             | Query::BgpStart { .. } => self.query_bgp(now, id, query),
+            _ => Some(Answer::error(ErrorKind::NotRunning, "this node has no interfaces of its own")),
         }
     }
 

@@ -1,7 +1,8 @@
 //! Events: what happened, in order, as `trunkline watch` follows it.
 
+use crate::probe::PingReply;
 use serde::{Deserialize, Serialize};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
 use trunkline_core::{Asn, Prefix};
 
 /// One thing that happened.
@@ -17,7 +18,7 @@ pub struct Event {
 }
 
 /// What happened.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub enum EventKind {
     /// A BGP session changed its state (RFC 4271 §8.2.2).
@@ -68,6 +69,52 @@ pub enum EventKind {
     /// The configuration was read again.
     Reload {
         /// What came of it, in words.
+        message: String,
+    },
+    /// ARP learnt, lost or defended something. Told only while someone watches, as are the next five.
+    Arp {
+        /// The interface.
+        interface: String,
+        /// What, in words.
+        message: String,
+    },
+    /// IP or ICMP did something: a redirect, a path MTU, an error, a drop.
+    Ip {
+        /// What, in words.
+        message: String,
+    },
+    /// A TCP connection changed its state (RFC 9293 §3.3.2).
+    Tcp {
+        /// Our end.
+        local: SocketAddrV4,
+        /// The peer's end.
+        remote: SocketAddrV4,
+        /// State before.
+        from: String,
+        /// State after.
+        to: String,
+        /// Why, in words.
+        message: String,
+    },
+    /// A port of a bridge changed its state.
+    Bridge {
+        /// The bridge.
+        bridge: String,
+        /// What, in words.
+        message: String,
+    },
+    /// One request of a ping was answered, or was not in time.
+    Ping {
+        /// Whom it asks.
+        destination: Ipv4Addr,
+        /// What came of it.
+        reply: PingReply,
+    },
+    /// A socket with a name is open, got octets or ended.
+    Socket {
+        /// Its name.
+        name: String,
+        /// What, in words.
         message: String,
     },
     /// The reader was too slow: events were left out.

@@ -5,8 +5,11 @@
 //! RFCs.
 
 pub mod bgp;
+pub mod device;
 mod event;
 mod node;
+pub mod probe;
+pub mod tcp;
 
 pub use event::{Event, EventKind};
 pub use node::{
@@ -64,6 +67,54 @@ pub enum Query {
     },
     /// Read the configuration file again and apply the difference → [`Answer::Reload`].
     Reload,
+    /// Neighbours by ARP on the node's own interfaces → [`Answer::Arp`].
+    Arp {
+        /// Only on this one.
+        interface: Option<String>,
+    },
+    /// Stations that the node's bridges have heard → [`Answer::Mac`].
+    Mac {
+        /// Only of this one.
+        bridge: Option<String>,
+    },
+    /// The node's own TCP → [`Answer::Tcp`].
+    Tcp,
+    /// Statistics of the node's own IP and what is below it → [`Answer::IpStatistics`].
+    IpStatistics,
+    /// Ask whether an address answers → [`Answer::Ping`], when it is done.
+    Ping(probe::PingQuery),
+    /// Find the way to an address → [`Answer::Traceroute`], when it is done.
+    Traceroute(probe::TracerouteQuery),
+    /// Send and receive octets by TCP → [`Answer::Transfer`], when it is done.
+    TcpTransfer(probe::TransferQuery),
+    /// Open a TCP connection (RFC 9293 §3.9.1: active OPEN) → [`Answer::Done`], at once.
+    TcpConnect(probe::ConnectQuery),
+    /// Wait for TCP connections (passive OPEN) → [`Answer::Done`]. The first that comes gets the listener's name, others
+    /// that name with "-2", "-3" and so on.
+    TcpListen {
+        /// Its name.
+        name: String,
+        /// The port.
+        port: u16,
+    },
+    /// Send text by a named connection (SEND) → [`Answer::Done`].
+    TcpSend {
+        /// The connection.
+        name: String,
+        /// The text.
+        text: String,
+    },
+    /// Close our side of a named connection, or a listener where no connection has the name (CLOSE) →
+    /// [`Answer::Done`].
+    TcpClose {
+        /// The connection or listener.
+        name: String,
+    },
+    /// Reset a named connection (ABORT) → [`Answer::Done`].
+    TcpAbort {
+        /// The connection.
+        name: String,
+    },
 }
 
 /// What a node answers.
@@ -86,6 +137,20 @@ pub enum Answer {
     Done(DoneView),
     /// To [`Query::Reload`].
     Reload(ReloadView),
+    /// To [`Query::Arp`].
+    Arp(device::ArpView),
+    /// To [`Query::Mac`].
+    Mac(device::MacView),
+    /// To [`Query::Tcp`].
+    Tcp(tcp::TcpView),
+    /// To [`Query::IpStatistics`].
+    IpStatistics(device::IpView),
+    /// To [`Query::Ping`].
+    Ping(probe::PingView),
+    /// To [`Query::Traceroute`].
+    Traceroute(probe::TracerouteView),
+    /// To [`Query::TcpTransfer`].
+    Transfer(probe::TransferView),
     /// The query cannot be answered; why.
     Error(ErrorView),
 }

@@ -1,6 +1,7 @@
 //! Namespaces and links of one test, and a directory for its files.
 
 use std::cell::RefCell;
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -117,6 +118,21 @@ impl Netns {
     #[track_caller]
     pub fn sh(&self, argv: &[&str]) -> String {
         checked(argv, self.output(argv))
+    }
+
+    /// Runs `work` on a thread that sees this namespace's network.
+    #[track_caller]
+    pub fn inside<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        let space = std::fs::File::open(format!("/run/netns/{}", self.name)).unwrap();
+        let enter = || {
+            let kind = Some(rustix::thread::LinkNameSpaceType::Network);
+            rustix::thread::move_into_link_name_space(space.as_fd(), kind).unwrap();
+            work()
+        };
+        std::thread::scope(|scope| match scope.spawn(enter).join() {
+            Ok(result) => result,
+            Err(panic) => std::panic::resume_unwind(panic),
+        })
     }
 
     /// Adds an address.

@@ -159,11 +159,22 @@ impl Trunkline {
     /// Starts one in a namespace and waits until it answers.
     #[track_caller]
     pub fn start(lab: &Lab, space: &Netns, name: &str, config: &Config) -> Trunkline {
+        Trunkline::start_with(lab, space, name, |socket| config.text(name, socket))
+    }
+
+    /// Starts a node that is described by the keys of `[node]`, name aside, and the tables after it.
+    #[track_caller]
+    pub fn start_device(lab: &Lab, space: &Netns, name: &str, node: &str) -> Trunkline {
+        Trunkline::start_with(lab, space, name, |socket| device(name, socket, node))
+    }
+
+    #[track_caller]
+    fn start_with(lab: &Lab, space: &Netns, name: &str, text: impl FnOnce(&Path) -> String) -> Trunkline {
         let binary = binary().unwrap();
         let dir = lab.dir().join(name);
         std::fs::create_dir_all(&dir).unwrap();
         let (file, socket) = (dir.join("trunkline.toml"), dir.join("trunkline.sock"));
-        std::fs::write(&file, config.text(name, &socket)).unwrap();
+        std::fs::write(&file, text(&socket)).unwrap();
         let process = launch(space, &dir, &binary, &file);
         let node = Trunkline { process, file, space: space.clone(), dir, name: name.into(), socket, binary };
         node.wait_ready();
@@ -199,12 +210,27 @@ impl Trunkline {
         answer
     }
 
+    /// Describes the node anew, as for [`Trunkline::start_device`], and orders a reload, which must work.
+    #[track_caller]
+    pub fn reload_device(&self, node: &str) -> Value {
+        self.write_text(&device(&self.name, &self.socket, node));
+        let answer = self.json(&["reload"]);
+        assert_eq!(answer["applied"], true, "reload: {answer}");
+        answer
+    }
+
     /// The command line with these arguments and `--socket`.
     pub fn cli(&self, arguments: &[&str]) -> Output {
         let mut argv = vec![self.binary.to_str().unwrap()];
         argv.extend(arguments);
         argv.extend(["--socket", self.socket.to_str().unwrap()]);
         self.space.output(&argv)
+    }
+
+    /// The program with these arguments, to be started as a process of its own.
+    pub fn argv(&self, arguments: &[&str]) -> Vec<String> {
+        let program = self.binary.to_string_lossy().into_owned();
+        std::iter::once(program).chain(arguments.iter().map(|a| (*a).to_owned())).collect()
     }
 
     /// The command line without `--socket`, for `check` and the like.
@@ -276,9 +302,13 @@ impl Trunkline {
     #[track_caller]
     fn wait_ready(&self) {
         crate::wait_until(crate::PATIENCE, "trunkline answers", || {
-            self.socket.exists() && self.cli(&["show", "bgp", "summary", "--json"]).status.success()
+            self.socket.exists() && self.cli(&["show", "node", "--json"]).status.success()
         });
     }
+}
+
+fn device(name: &str, socket: &Path, node: &str) -> String {
+    format!("api.socket = \"{}\"\n\n[node]\nname = \"{name}\"\n{node}", socket.display())
 }
 
 fn launch(space: &Netns, dir: &Path, binary: &Path, file: &Path) -> Daemon {

@@ -9,13 +9,21 @@
 mod adapters;
 mod bird;
 mod daemon;
+mod device;
 mod kernel;
 mod pair;
 mod peers;
 mod wire;
 
 fn main() -> std::process::ExitCode {
-    let groups =
-        [adapters::tests(), peers::tests(), bird::tests(), kernel::tests(), wire::tests(), daemon::tests()];
+    let groups = [
+        adapters::tests(),
+        peers::tests(),
+        bird::tests(),
+        kernel::tests(),
+        wire::tests(),
+        daemon::tests(),
+        device::tests(),
+    ];
     trunkline_interop::main(groups.into_iter().flatten().collect())
 }

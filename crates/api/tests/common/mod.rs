@@ -8,6 +8,8 @@
     reason = "shared by test files, each uses its part"
 )]
 
+mod device;
+
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -133,6 +135,17 @@ pub fn answer_to(query: &Query) -> Option<Answer> {
             reset: vec!["127.0.0.2".into()],
             problems: Some("x".into()),
         }),
+        Query::Arp { .. } => Answer::Arp(device::arp()),
+        Query::Mac { .. } => Answer::Mac(device::mac()),
+        Query::Tcp => Answer::Tcp(device::tcp()),
+        Query::IpStatistics => Answer::IpStatistics(device::ip_statistics()),
+        Query::Ping(_) => Answer::Ping(device::ping()),
+        Query::Traceroute(_) => Answer::Traceroute(device::traceroute()),
+        Query::TcpTransfer(_) => Answer::Transfer(device::transfer()),
+        Query::TcpConnect(_) | Query::TcpListen { .. } | Query::TcpSend { .. } => {
+            Answer::Done(DoneView { message: "done".into() })
+        }
+        Query::TcpClose { .. } | Query::TcpAbort { .. } => Answer::Done(DoneView { message: "done".into() }),
     })
 }
 
@@ -290,6 +303,21 @@ pub fn events() -> Vec<Event> {
         EventKind::Fib { prefix: Some("203.0.113.0/24".parse().unwrap()), message: "x".into() },
         EventKind::Interface { name: "lo".into(), message: "down".into() },
         EventKind::Reload { message: "x".into() },
+        EventKind::Arp { interface: "eth0".into(), message: "x".into() },
+        EventKind::Ip { message: "x".into() },
+        EventKind::Tcp {
+            local: "192.0.2.1:179".parse().unwrap(),
+            remote: "192.0.2.2:40000".parse().unwrap(),
+            from: "SYN-RECEIVED".into(),
+            to: "ESTABLISHED".into(),
+            message: "ACK of our SYN".into(),
+        },
+        EventKind::Bridge { bridge: "br0".into(), message: "x".into() },
+        EventKind::Ping {
+            destination: "192.0.2.2".parse().unwrap(),
+            reply: device::ping().replies.remove(0),
+        },
+        EventKind::Socket { name: "c1".into(), message: "x".into() },
         EventKind::Missed { count: 3 },
     ];
     (1..).zip(kinds).map(|(sequence, kind)| Event { sequence, time: 0.5, kind }).collect()
@@ -318,4 +346,7 @@ pub fn queries() -> Vec<Query> {
         Query::BgpStart { address: ip("127.0.0.2") },
         Query::Reload,
     ]
+    .into_iter()
+    .chain(device::queries())
+    .collect()
 }

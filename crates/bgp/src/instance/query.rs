@@ -35,9 +35,7 @@ impl Bgp {
                 }
                 Err(error) => error,
             },
-            Query::Node | Query::Routes { .. } | Query::Interfaces | Query::Reload => {
-                Answer::error(ErrorKind::Invalid, "not a question for BGP")
-            }
+            _ => Answer::error(ErrorKind::Invalid, "not a question for BGP"),
         }
     }
 

@@ -110,7 +110,7 @@ pub enum Restart {
 }
 
 /// What the owner of the session must do or know.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Output {
     /// For the driver.
     Tcp(TcpAction),

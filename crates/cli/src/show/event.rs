@@ -31,6 +31,14 @@ pub(crate) fn event(event: &Event, style: Style) -> String {
         EventKind::Fib { message, .. } => ("fib", message.clone()),
         EventKind::Interface { name, message } => ("interface", format!("{name}: {message}")),
         EventKind::Reload { message } => ("reload", message.clone()),
+        EventKind::Arp { interface, message } => ("arp", format!("{interface}: {message}")),
+        EventKind::Ip { message } => ("ip", message.clone()),
+        EventKind::Tcp { local, remote, from, to, message } => {
+            ("tcp", format!("{local} {remote}: {from} -> {to}: {message}"))
+        }
+        EventKind::Bridge { bridge, message } => ("bridge", format!("{bridge}: {message}")),
+        EventKind::Ping { destination, reply } => ("ping", format!("{destination}: {reply:?}")),
+        EventKind::Socket { name, message } => ("socket", format!("{name}: {message}")),
         EventKind::Missed { count } => {
             ("missed", format!("{count} events, because they were read too slowly"))
         }

@@ -50,6 +50,13 @@ pub(crate) fn human(answer: &Answer, style: Style) -> String {
         Answer::Done(view) => format!("{}\n", view.message),
         Answer::Reload(view) if view.applied => reloaded(view),
         Answer::Reload(view) => format!("{}\n", reload_refused(view)),
+        Answer::Arp(_)
+        | Answer::Mac(_)
+        | Answer::Tcp(_)
+        | Answer::IpStatistics(_)
+        | Answer::Ping(_)
+        | Answer::Traceroute(_)
+        | Answer::Transfer(_) => format!("{}\n", trunkline_api::view_json(answer, true)),
         Answer::Error(view) => format!("{}\n", view.message),
     }
 }

@@ -11,6 +11,9 @@ use trunkline_view::{Answer, ErrorKind, EventKind, Query, ReloadView};
 /// Commands carried out in a turn.
 const COMMANDS_PER_TURN: usize = 64;
 
+/// Queries that may wait for their answer, such as pings.
+const MAX_QUERIES: usize = 1024;
+
 /// How long a shutdown waits for the last octets to leave and the peers to close.
 const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(1);
 
@@ -39,13 +42,15 @@ impl EventLoop {
     }
 
     fn ask(&mut self, query: Query, reply: Reply<Answer>) {
+        if self.queries.len() >= MAX_QUERIES {
+            reply(Answer::error(ErrorKind::Unavailable, "too many queries wait for their answer"));
+            return;
+        }
         let id = self.next_query;
         self.next_query += 1;
         self.queries.insert(id, reply);
+        // Most are answered at once, a ping when it is over.
         self.feed(NodeInput::Query { id, query });
-        if let Some(reply) = self.queries.remove(&id) {
-            reply(Answer::error(ErrorKind::Unavailable, "the node does not answer this"));
-        }
     }
 
     pub(super) fn answer(&mut self, id: u64, answer: Answer) {
@@ -58,6 +63,9 @@ impl EventLoop {
     fn reconfigure(&mut self, config: NodeConfig) -> ReloadView {
         if self.stop_at.is_some() {
             return not_reloaded("the node is stopping");
+        }
+        if let Err(problem) = self.ports.check(&config) {
+            return not_reloaded(problem);
         }
         let opened = match self.prepare_fib(&config) {
             Ok(opened) => opened,

@@ -60,7 +60,11 @@ impl EventLoop {
         let mut events = std::mem::take(&mut self.kernel_events);
         for event in events.drain(..) {
             match event {
-                KernelEvent::Interface(change) => self.feed(NodeInput::Interface(change)),
+                KernelEvent::Interface(change) => {
+                    if !self.port_changed(&change) {
+                        self.feed(NodeInput::Interface(change));
+                    }
+                }
                 KernelEvent::Route(prefix, route) => self.feed(NodeInput::KernelRoute { prefix, route }),
                 KernelEvent::OursRemoved(prefix, place) => {
                     if self.fib.as_ref().is_some_and(|fib| fib.place() == place) {

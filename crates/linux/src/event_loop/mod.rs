@@ -8,6 +8,7 @@
 mod connections;
 mod control;
 mod kernel;
+mod ports;
 mod report;
 mod tcp;
 
@@ -23,6 +24,7 @@ use kernel::Reconcile;
 use mio::event::Event as Readiness;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
+use ports::Ports;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::collections::BTreeMap;
 use std::io;
@@ -36,6 +38,7 @@ use trunkline_view::Answer;
 const WAKER: Token = Token(0);
 const MONITOR: Token = Token(1);
 const FIRST_LISTENER: usize = 16;
+const FIRST_PORT: usize = 1024;
 const FIRST_CONNECTION: usize = 4096;
 
 /// Readiness events taken from epoll at once.
@@ -48,6 +51,9 @@ const READ_BUFFER: usize = 256 * 1024;
 /// sleeps in between: 500 sessions that send a KEEPALIVE every three seconds wake it 50 times a second and not 167. The
 /// timers of routing protocols are seconds; work that does not wait has a deadline in the past.
 const TIMER_GRAIN: Duration = Duration::from_millis(20);
+
+/// The same for a node with ports of its own: TCP's timers are milliseconds.
+const FINE_TIMER_GRAIN: Duration = Duration::from_millis(1);
 
 /// Where a configuration wants listeners.
 fn listen_addresses(config: &NodeConfig) -> &[SocketAddr] {
@@ -62,6 +68,7 @@ fn place(config: &NodeConfig) -> Place {
 pub(crate) struct Prepared {
     poll: Poll,
     listeners: Listeners,
+    ports: Ports,
     fib: Option<Fib>,
     monitor: Monitor,
     pub(crate) shared: Arc<Shared>,
@@ -75,6 +82,8 @@ impl Prepared {
         let waker = Waker::new(poll.registry(), WAKER).map_err(StartError::system("use eventfd"))?;
         let listeners = Listeners::open(listen_addresses(config), FIRST_LISTENER, poll.registry())
             .map_err(|(address, error)| StartError::Listen { address, error })?;
+        // Before the monitor: a TAP interface comes into being here.
+        let ports = Ports::open(config, poll.registry(), FIRST_PORT)?;
         let fib = if config.fib.install { Some(open_fib(place(config))?) } else { None };
         let port = fib.as_ref().map_or(0, Fib::port);
         let monitor = Monitor::open(config.fib.table, port, monitor::RECEIVE_BUFFER)
@@ -82,7 +91,7 @@ impl Prepared {
         poll.registry()
             .register(&mut SourceFd(&monitor.raw_fd()), MONITOR, Interest::READABLE)
             .map_err(StartError::system("use epoll"))?;
-        Ok(Prepared { poll, listeners, fib, monitor, shared: Shared::new(config.name.clone(), waker) })
+        Ok(Prepared { poll, listeners, ports, fib, monitor, shared: Shared::new(config.name.clone(), waker) })
     }
 }
 
@@ -119,6 +128,7 @@ pub(crate) struct EventLoop {
     shared: Arc<Shared>,
     poll: Poll,
     listeners: Listeners,
+    ports: Ports,
     connections: Connections,
     monitor: Monitor,
     kernel_events: Vec<KernelEvent>,
@@ -144,7 +154,8 @@ impl EventLoop {
         options: Options,
     ) -> Result<EventLoop, StartError> {
         let seed = options.seed.unwrap_or_else(clock::random_seed);
-        let interfaces = parts.monitor.links.all();
+        let links = parts.monitor.links.all();
+        let interfaces = ports::not_ours(&parts.monitor.links, &parts.ports);
         let mut node = Node::new(config, interfaces, seed, &options.version).map_err(StartError::Node)?;
         node.set_process_info(std::process::id(), options.config_files);
         let now = clock::now();
@@ -156,6 +167,7 @@ impl EventLoop {
             shared: parts.shared,
             poll: parts.poll,
             listeners: parts.listeners,
+            ports: parts.ports,
             connections: Connections::default(),
             monitor: parts.monitor,
             kernel_events: Vec::new(),
@@ -174,6 +186,7 @@ impl EventLoop {
         for (prefix, route) in this.monitor.others.all() {
             this.feed(NodeInput::KernelRoute { prefix, route });
         }
+        this.tell_ports(&links);
         this.node.start(this.now, &mut this.out);
         this.carry_out();
         Ok(this)
@@ -206,6 +219,7 @@ impl EventLoop {
         self.tell_failed();
         self.accept();
         self.read();
+        self.read_ports();
         self.now = clock::now();
         if self.stop_at.is_none() && self.node.poll_timeout().is_some_and(|at| at <= self.now) {
             self.node.handle_timeout(self.now, &mut self.out);
@@ -217,6 +231,7 @@ impl EventLoop {
     /// Sends what the turn brought up.
     fn end_of_turn(&mut self) {
         self.flush();
+        self.ports.flush();
         self.flush_fib();
         self.drop_lingering();
     }
@@ -224,7 +239,7 @@ impl EventLoop {
     /// How long epoll may sleep.
     fn delay(&self) -> Option<Duration> {
         let fib_waits = self.fib.as_ref().is_some_and(Fib::has_batch) || !self.refused.is_empty();
-        if self.commands_wait || self.connections.have_work() || fib_waits {
+        if self.commands_wait || self.connections.have_work() || self.ports.has_work() || fib_waits {
             return Some(Duration::ZERO);
         }
         let next = earliest([
@@ -238,7 +253,7 @@ impl EventLoop {
         if next <= now {
             return Some(Duration::ZERO);
         }
-        let grain = TIMER_GRAIN.as_nanos() as u64;
+        let grain = if self.ports.is_empty() { TIMER_GRAIN } else { FINE_TIMER_GRAIN }.as_nanos() as u64;
         Some(Instant::from_nanos(next.as_nanos().next_multiple_of(grain)).since(now))
     }
 
@@ -247,6 +262,9 @@ impl EventLoop {
             WAKER => self.commands_wait = true,
             MONITOR => self.monitor.ready = true,
             Token(n) if n >= FIRST_CONNECTION => self.connection_ready(n - FIRST_CONNECTION, event),
+            Token(n) if n >= FIRST_PORT => {
+                self.ports.ready(n - FIRST_PORT, event.is_readable(), event.is_writable());
+            }
             Token(n) => self.listeners.set_ready(n),
         }
     }
@@ -260,6 +278,7 @@ impl EventLoop {
     fn carry_out(&mut self) {
         while let Some(output) = self.out.pop() {
             match output {
+                NodeOutput::Frame { port, frame } => self.ports.send(port, frame),
                 NodeOutput::Tcp(action) => self.tcp_action(action),
                 NodeOutput::Fib(change) => {
                     if let Some(fib) = &mut self.fib {

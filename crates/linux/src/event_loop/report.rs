@@ -39,6 +39,14 @@ fn log(node: &str, kind: &EventKind) {
         EventKind::Fib { message, .. } => tracing::warn!("{node}: kernel table: {message}"),
         EventKind::Interface { name, message } => tracing::info!("{node}: interface {name}: {message}"),
         EventKind::Reload { message } => tracing::info!("{node}: reload: {message}"),
+        EventKind::Arp { interface, message } => tracing::trace!("{node}: ARP on {interface}: {message}"),
+        EventKind::Ip { message } => tracing::trace!("{node}: IP: {message}"),
+        EventKind::Tcp { local, remote, from, to, message } => {
+            tracing::trace!("{node}: TCP {local} {remote}: {from} to {to}: {message}");
+        }
+        EventKind::Bridge { bridge, message } => tracing::debug!("{node}: bridge {bridge}: {message}"),
+        EventKind::Ping { destination, reply } => tracing::trace!("{node}: ping {destination}: {reply:?}"),
+        EventKind::Socket { name, message } => tracing::trace!("{node}: socket {name}: {message}"),
         EventKind::Missed { count } => tracing::info!("{node}: {count} events were left out"),
     }
 }

@@ -1,6 +1,7 @@
 //! Tests against the real kernel, each in a network namespace of its own that ends with its thread.
 
 mod monitor;
+mod ports;
 mod routes;
 mod runtime;
 mod tcp;

@@ -28,13 +28,12 @@ pub(super) fn node(address: &str, asn: u32, neighbors: Vec<NeighborConfig>) -> N
         ..Config::new(Asn(asn), router_id, format!("r{asn}"))
     };
     NodeConfig {
-        name: format!("r{asn}"),
         router_id: Some(router_id),
         api: ApiConfig { socket: "/nonexistent".into(), listen: Vec::new() },
         fib: FibConfig { install: false, table: 254, metric: 32 },
-        static_routes: Vec::new(),
         bgp: Some(bgp),
         bgp_listen: vec![SocketAddr::new(router_id.into(), PORT)],
+        ..NodeConfig::new(&format!("r{asn}"))
     }
 }
 

@@ -14,13 +14,11 @@ use trunkline_view::{Answer, ErrorKind, EventKind, Query, Route, RouteSource};
 
 fn config(install: bool) -> NodeConfig {
     NodeConfig {
-        name: "r1".to_owned(),
-        router_id: None,
         api: ApiConfig { socket: "/tmp/r1.sock".into(), listen: Vec::new() },
         fib: FibConfig { install, table: 254, metric: 32 },
         static_routes: vec![fixed("10.0.0.0/8", &["192.0.2.2"], 1)],
-        bgp: None,
         bgp_listen: Vec::new(),
+        ..NodeConfig::new("r1")
     }
 }
 

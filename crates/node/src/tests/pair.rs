@@ -24,13 +24,11 @@ fn node(number: u8) -> Node {
         ..Config::new(us, Ipv4Addr::UNSPECIFIED, format!("r{number}"))
     };
     let config = NodeConfig {
-        name: format!("r{number}"),
-        router_id: None,
         api: ApiConfig { socket: "/tmp/x.sock".into(), listen: Vec::new() },
         fib: FibConfig { install: number == 1, table: 254, metric: 32 },
-        static_routes: Vec::new(),
         bgp: Some(bgp),
         bgp_listen: Vec::new(),
+        ..NodeConfig::new(&format!("r{number}"))
     };
     let subnet = format!("192.0.2.{number}/24");
     let interfaces =

@@ -1,0 +1,96 @@
+//! `trunkline lab`.
+
+use super::Show;
+use clap::{Args, Subcommand};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// What to do with a lab.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Lab {
+    /// Run a lab to its end, and say what happened and whether all that is expected came.
+    ///
+    /// Time is virtual: minutes pass in moments, and a seed gives the same run every time, on every machine. The exit
+    /// status is 1 where an expectation fails.
+    Run {
+        #[command(flatten)]
+        run: LabRun,
+
+        /// Write what each link carried to DIR/LINK.pcapng, with a comment on frames that made a state change.
+        #[arg(long, value_name = "DIR")]
+        pcap: Option<PathBuf>,
+
+        /// Show every frame too.
+        #[arg(long)]
+        frames: bool,
+    },
+
+    /// List the labs that are built in.
+    List,
+
+    /// Show the state of a node at a point of time: what `trunkline show` shows of a real one.
+    Show {
+        #[command(flatten)]
+        lab: LabFile,
+
+        /// When.
+        #[arg(long, value_name = "TIME", value_parser = time)]
+        at: Duration,
+
+        /// Which node.
+        #[arg(value_name = "NODE")]
+        of: String,
+
+        #[command(subcommand)]
+        what: Show,
+    },
+
+    /// Step through a lab by hand: `help` says what can be typed.
+    Repl(LabFile),
+
+    /// Run a lab under random faults, with many seeds, and look whether it ends as without them.
+    ///
+    /// After the faults comes a time of quiet. Where a run goes wrong, its seed and the shortest list of faults that does
+    /// the same are printed, and the exit status is 1.
+    Fuzz {
+        /// A file, or the name of a lab that is built in.
+        #[arg(value_name = "FILE|NAME")]
+        file: String,
+
+        /// How many seeds to try.
+        #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..))]
+        seeds: u64,
+
+        /// The first one.
+        #[arg(long, value_name = "N", default_value_t = 1)]
+        first: u64,
+    },
+}
+
+/// Which lab.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct LabFile {
+    /// A file, or the name of a lab that is built in.
+    #[arg(value_name = "FILE|NAME")]
+    pub(crate) file: String,
+
+    /// The number that all chance comes from. Default: that of the file, else 1.
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u64>,
+}
+
+/// Which lab, and how far.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct LabRun {
+    #[command(flatten)]
+    pub(crate) lab: LabFile,
+
+    /// End at this time instead of the file's.
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub(crate) until: Option<Duration>,
+}
+
+/// A time with its unit, as labs write it.
+pub(crate) fn time(text: &str) -> Result<Duration, String> {
+    trunkline_lab::file::parse_time(text)
+}

@@ -1,0 +1,33 @@
+//! The labs that are built in: the files under `labs/`, by name.
+
+/// A lab and its text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Builtin {
+    /// Its name: that of its file, without the ending.
+    pub name: &'static str,
+    /// The file.
+    pub text: &'static str,
+}
+
+macro_rules! labs {
+    ($($name:literal,)*) => {
+        /// All of them, by name.
+        pub const LABS: &[Builtin] =
+            &[$(Builtin { name: $name, text: include_str!(concat!("../../../labs/", $name, ".toml")) }),*];
+    };
+}
+
+labs! {
+    "arp",
+    "bgp-messages",
+    "bgp-open-reset",
+    "gratuitous-arp",
+    "icmp-redirect",
+    "icmp-redirect-secondary",
+    "proxy-arp",
+}
+
+/// The lab of this name.
+pub fn find(name: &str) -> Option<Builtin> {
+    LABS.iter().copied().find(|lab| lab.name == name)
+}
