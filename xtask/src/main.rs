@@ -1,5 +1,6 @@
 //! The project's tasks, as `cargo xtask TASK`: all that a contributor or CI runs, in one place.
 
+mod bench_tcp;
 mod install;
 mod run;
 mod test;
@@ -17,6 +18,7 @@ cargo xtask TASK
   test --only interop      only those against real peers
   test --only NAME         only those whose name contains NAME, such as bird::hold_timer
   fuzz [SECONDS]           run each fuzz target for so long (default 60)
+  bench tcp [ROUNDS]       measure our TCP against smoltcp's own benchmark and Linux (default 3 rounds; as root)
   bench [ARGUMENT…]        measure against BIRD 2, where the benchmark lies beside the repository; its arguments follow
 ";
 
@@ -38,6 +40,13 @@ fn main() -> ExitCode {
             Ok(seconds) => run::fuzz(&root, seconds),
             Err(_) => Err(format!("not a number of seconds: {seconds}")),
         },
+        ["bench", "tcp"] => bench_tcp::bench(&root, 3),
+        ["bench", "tcp", rounds] => match rounds.parse() {
+            Ok(rounds) if rounds > 0 => bench_tcp::bench(&root, rounds),
+            _ => Err(format!("not a number of rounds: {rounds}")),
+        },
+        ["bench-client", port, mode] => bench_tcp::measure(port, mode),
+        ["bench-server"] => bench_tcp::serve(),
         ["bench", rest @ ..] => run::bench(&root, rest),
         ["help" | "--help" | "-h"] => {
             print!("{HELP}");

@@ -17,7 +17,7 @@ pub enum Input<'a> {
         address: MacAddr,
     },
     /// All our own addresses on this interface, with prefix lengths; those that were not there before are new, those
-    /// that are no longer there are gone.
+    /// that are no longer there are gone. More than 1024 are ignored.
     Addresses(&'a [(Ipv4Addr, u8)]),
     /// An ARP packet arrived.
     Packet {
@@ -127,18 +127,23 @@ pub enum AddressState {
 /// The state of a neighbour, by the names of RFC 4861 §7.3.2 and Linux.
 ///
 /// ```text
-///              packet to send                  reply
-///   (none) ────────────────────▶ Incomplete ───────────────▶ Reachable ◀──────────────┐
-///     │                              │ no answer              │  │ reachable_time     │ reply,
-///     │ request to us,               ▼                        │  │                    │ upper layer
-///     │ announcement                Failed                    │  │ used of late?      │ confirms
-///     │                              ▲                        │  ├─ no ──┐            │
-///     ▼          any ARP of it       │ no answer              │  ▼ yes   ▼   used     │
-///   Stale ◀───── from Incomplete,    └──────── Probe ◀────── Delay ◀── Stale ──▶ Delay┤
-///     │          Failed; from all                │ delay_first_probe                  │
-///     ▼          with a new MAC                  └────────────────────────────────────┘
-///   (none) stale_time, or evicted; Failed: failed_time
+///          packet to send               reply to us
+///  (none) ───────────────▶ Incomplete ──────────────▶ Reachable ◀───────────────────────┐
+///     │                      │   ▲                     │     │                          │
+///     │ request to us,   no  │   │ packet       unused │     │ in use                   │ reply to us, or an
+///     │ announcement  answer │   │ to send             │     │ (after reachable_time)   │ upper layer confirms
+///     ▼                      ▼   │                     ▼     ▼                          │ (from Stale too)
+///   Stale ◀─────────────── Failed ◀──┐               Stale  Delay ──────────────────────┤
+///     │    heard of at all           │                 │     ▲ │                        │
+///     │                              │                 └─────┘ │ delay_first_probe      │
+///     │ stale_time                   │                   used  ▼                        │
+///     ▼                              └──────────────────────  Probe ────────────────────┘
+///  (none) ◀── failed_time ── Failed          no answer
 /// ```
+///
+/// A packet that says the neighbour has another MAC address makes it `Stale` from every state but `Permanent`, or
+/// `Reachable` where it is a reply to us; one that is heard of in `Incomplete` becomes `Stale` and, as packets wait,
+/// `Delay` at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum State {
     /// Asked by broadcast, no answer yet; packets wait.

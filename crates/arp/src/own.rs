@@ -181,7 +181,8 @@ impl Arp {
     }
 
     /// Looks whether a packet of someone else uses one of our addresses (RFC 5227 §2.1.1, §2.4), and does something
-    /// about it. Whether it does.
+    /// about it; whether it is so. What this interface sent itself was dropped before; that the same device has another
+    /// interface on this LAN is not known here, and would be a conflict.
     pub(crate) fn conflict(&mut self, now: Instant, arp: &arp::Arp, out: &mut Outbox<Output>) -> bool {
         let with = arp.sender_hardware;
         let Some(at) = self.own.iter().position(|own| match own.phase {

@@ -131,7 +131,7 @@ impl Arp {
     /// Answers for someone else.
     pub(crate) fn proxy(&mut self, now: Instant, request: ProxyRequest, out: &mut Outbox<Output>) {
         let ProxyRequest { requester, requester_mac, target } = request;
-        if self.up && !self.own.iter().any(|own| own.address == target) {
+        if self.up && requester_mac.is_station() && !self.own.iter().any(|own| own.address == target) {
             self.learn(now, requester, requester_mac, out);
             self.counters.proxy_replies_sent += 1;
             self.reply(target, requester, requester_mac, out);

@@ -2,9 +2,11 @@
 
 mod lab;
 mod probe;
+mod relay;
 
-pub(crate) use lab::{Lab, LabRun};
-pub(crate) use probe::{PingOptions, TracerouteOptions};
+pub(crate) use lab::{Lab, LabFile, LabRun, time};
+pub(crate) use probe::{PingOptions, TracerouteOptions, TransferOptions};
+pub(crate) use relay::RelayOptions;
 
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
@@ -116,6 +118,18 @@ pub(crate) enum Command {
     ///
     /// For nodes that have interfaces of their own.
     Traceroute(TracerouteOptions),
+
+    /// Connect by a node's own TCP, send octets, end the stream and read what comes back.
+    ///
+    /// For nodes that have interfaces of their own. Says how fast that was, and whether what came back is what was sent, as
+    /// from an echo service; the exit status is 1 where the connection failed.
+    Transfer(TransferOptions),
+
+    /// Carry frames between two interfaces over a wire that is as bad as you like, until SIGINT or SIGTERM.
+    ///
+    /// Needs root or CAP_NET_RAW. Frames are lost, delayed, doubled and damaged as on a link of the lab. The kernel should
+    /// have no address on either interface.
+    Relay(RelayOptions),
 
     /// Run networks in virtual time.
     #[command(subcommand, infer_subcommands = true)]

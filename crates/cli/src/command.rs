@@ -1,12 +1,13 @@
 //! The commands that talk to a node.
 
 use crate::Failure;
-use crate::args::{BgpAction, BgpRoutes, Clear, Command, Paging, Show, ShowBgp, Target};
+use crate::args::{BgpAction, BgpRoutes, Clear, Command, Paging, PingOptions, Show, ShowBgp, Target};
 use crate::client::explain;
 use crate::show::{self, Style};
 use std::io::Write;
 use trunkline_api::client::Client;
 use trunkline_api::view_json;
+use trunkline_view::probe::{PingQuery, PingView};
 use trunkline_view::{Answer, Query, bgp};
 
 /// The most routes of one page (`limit` of [`bgp::RoutesQuery`]).
@@ -29,6 +30,7 @@ pub(crate) fn execute(
             prefix.is_some(),
         ),
         Command::Watch => session.watch(),
+        Command::Ping(options) => session.ping(&options),
         other => match simple_query(other) {
             Some(query) => session.ask_and_print(&query),
             None => Err(Failure::Message("this command talks to no node".to_owned())),
@@ -36,14 +38,28 @@ pub(crate) fn execute(
     }
 }
 
+/// The query of a `show` that is one query; tables come in pages.
+pub(crate) fn show_query(show: Show) -> Option<Query> {
+    Some(match show {
+        Show::Node => Query::Node,
+        Show::Interfaces => Query::Interfaces,
+        Show::Bgp(ShowBgp::Summary) => Query::BgpSummary,
+        Show::Bgp(ShowBgp::Neighbors { address }) => Query::BgpNeighbors { address },
+        Show::Arp { interface } => Query::Arp { interface },
+        Show::Mac { bridge } => Query::Mac { bridge },
+        Show::Tcp => Query::Tcp,
+        Show::Ip => Query::IpStatistics,
+        Show::Routes { .. } | Show::Bgp(ShowBgp::Routes(_)) => return None,
+    })
+}
+
 /// The query of a command that is one query.
 fn simple_query(command: Command) -> Option<Query> {
     Some(match command {
         Command::Reload => Query::Reload,
-        Command::Show(Show::Node) => Query::Node,
-        Command::Show(Show::Interfaces) => Query::Interfaces,
-        Command::Show(Show::Bgp(ShowBgp::Summary)) => Query::BgpSummary,
-        Command::Show(Show::Bgp(ShowBgp::Neighbors { address })) => Query::BgpNeighbors { address },
+        Command::Show(show) => return show_query(show),
+        Command::Traceroute(options) => Query::Traceroute(options.query()),
+        Command::Transfer(options) => Query::TcpTransfer(options.query()),
         Command::Clear(Clear::Bgp { target, soft }) => {
             let address = match target {
                 Target::All => None,
@@ -55,8 +71,8 @@ fn simple_query(command: Command) -> Option<Query> {
             Query::BgpShutdown { address, message }
         }
         Command::Bgp { address, action: BgpAction::Start } => Query::BgpStart { address },
-        Command::Show(Show::Routes { .. } | Show::Bgp(ShowBgp::Routes(_))) => return None,
         Command::Run { .. } | Command::Check { .. } | Command::Watch => return None,
+        Command::Ping(_) | Command::Lab(_) | Command::Relay(_) => return None,
         Command::Completions { .. } | Command::Man { .. } => return None,
     })
 }
@@ -86,6 +102,7 @@ impl<W: Write> Session<'_, W> {
     fn ask_and_print(&mut self, query: &Query) -> Result<(), Failure> {
         let answer = self.ask(query)?;
         let refused = matches!(&answer, Answer::Reload(view) if !view.applied);
+        let failed = matches!(&answer, Answer::Transfer(view) if view.error.is_some());
         if self.json {
             writeln!(self.out, "{}", view_json(&answer, true))?;
         } else if let (true, Answer::Reload(view)) = (refused, &answer) {
@@ -94,7 +111,7 @@ impl<W: Write> Session<'_, W> {
             self.out.write_all(show::human(&answer, self.style).as_bytes())?;
         }
         self.out.flush()?;
-        if refused { Err(Failure::Said) } else { Ok(()) }
+        if refused || failed { Err(Failure::Said) } else { Ok(()) }
     }
 
     fn bgp_routes(&mut self, options: &BgpRoutes) -> Result<(), Failure> {
@@ -150,6 +167,36 @@ impl<W: Write> Session<'_, W> {
         Ok(self.out.flush()?)
     }
 
+    /// Asks for one request after the other, so that each answer is seen when it comes.
+    fn ping(&mut self, options: &PingOptions) -> Result<(), Failure> {
+        let query = Query::Ping(PingQuery { count: 1, ..options.query() });
+        let mut all = None;
+        for sequence in 1..=options.count {
+            if let Answer::Ping(mut view) = self.ask(&query)? {
+                for reply in &mut view.replies {
+                    reply.sequence = u16::try_from(sequence).unwrap_or(u16::MAX);
+                    if !self.json {
+                        writeln!(self.out, "{}", show::ping_reply(reply, self.style))?;
+                    }
+                }
+                self.out.flush()?;
+                merge(&mut all, view);
+            }
+            if sequence < options.count {
+                std::thread::sleep(options.interval);
+            }
+        }
+        let Some(view) = all else { return Err(Failure::Said) };
+        let received = view.received;
+        if self.json {
+            writeln!(self.out, "{}", view_json(&Answer::Ping(view), true))?;
+        } else {
+            write!(self.out, "{}", show::ping_summary(&view))?;
+        }
+        self.out.flush()?;
+        if received > 0 { Ok(()) } else { Err(Failure::Said) }
+    }
+
     fn watch(&mut self) -> Result<(), Failure> {
         for event in self.client.events().map_err(|e| explain(&e))? {
             let event = event.map_err(|e| explain(&e))?;
@@ -166,8 +213,29 @@ impl<W: Write> Session<'_, W> {
     }
 }
 
+/// Adds a ping to those before it.
+fn merge(all: &mut Option<PingView>, ping: PingView) {
+    let Some(all) = all else {
+        *all = Some(ping);
+        return;
+    };
+    let either = |a: Option<f64>, b: Option<f64>, choose: fn(f64, f64) -> f64| match (a, b) {
+        (Some(a), Some(b)) => Some(choose(a, b)),
+        (a, b) => a.or(b),
+    };
+    let seconds = |view: &PingView| view.average.unwrap_or(0.0) * f64::from(view.received);
+    let total = seconds(all) + seconds(&ping);
+    all.sent += ping.sent;
+    all.received += ping.received;
+    all.duplicates += ping.duplicates;
+    all.minimum = either(all.minimum, ping.minimum, f64::min);
+    all.maximum = either(all.maximum, ping.maximum, f64::max);
+    all.average = (all.received > 0).then(|| total / f64::from(all.received));
+    all.replies.extend(ping.replies);
+}
+
 /// How many entries a page has, and where the next one starts.
-fn page_end(page: &Answer) -> Result<(u64, Option<u64>), Failure> {
+pub(crate) fn page_end(page: &Answer) -> Result<(u64, Option<u64>), Failure> {
     match page {
         Answer::BgpRoutes(view) => Ok((view.paths.len() as u64, view.next)),
         Answer::Routes(view) => Ok((view.routes.len() as u64, view.next)),
@@ -176,7 +244,7 @@ fn page_end(page: &Answer) -> Result<(u64, Option<u64>), Failure> {
 }
 
 /// Adds a page to the pages before it.
-fn append(all: &mut Answer, page: Answer) {
+pub(crate) fn append(all: &mut Answer, page: Answer) {
     match (all, page) {
         (Answer::BgpRoutes(all), Answer::BgpRoutes(page)) => {
             all.paths.extend(page.paths);

@@ -6,11 +6,14 @@
 //! | `run`, `check`, reloading | `run`, `source` |
 //! | which node is meant | `client` |
 //! | the commands that talk to a node | `command` |
+//! | `lab` | `lab` |
 //! | what people see | `show` |
 
 mod args;
 mod client;
 mod command;
+mod lab;
+mod relay;
 mod run;
 mod show;
 mod source;
@@ -72,6 +75,8 @@ fn dispatch(cli: Cli, out: &mut impl Write) -> Result<(), Failure> {
         Command::Man { dir: None } => Ok(clap_mangen::Man::new(Cli::command()).render(out)?),
         Command::Man { dir: Some(dir) } => clap_mangen::generate_to(Cli::command(), &dir)
             .map_err(|e| Failure::Message(format!("cannot write to {}: {e}", dir.display()))),
+        Command::Relay(options) => relay::run(&options),
+        Command::Lab(lab) => lab::execute(lab, cli.json, out),
         command => {
             let client = client::find(&cli.node)?;
             let style = show::Style::of_stdout();

@@ -26,7 +26,8 @@ pub(crate) fn device(node: &mut Section<'_>) -> Device {
     let gateway = node.read("gateway", |v| Some(Spanned::new(v.span(), gateway(v)?)));
     if let (Kind::Router, Some(gateway)) = (kind, &gateway) {
         let problem = Diagnostic::error(gateway.span(), "a router has no `gateway`", "it has routes");
-        let help = format!("write [[static]] with `prefix = \"0.0.0.0/0\"`, `via = \"{}\"`", gateway.get_ref());
+        let help =
+            format!("write [[static]] with `prefix = \"0.0.0.0/0\"`, `via = \"{}\"`", gateway.get_ref());
         node.reader().push_relation(problem.help(help));
     }
     Device { kind, gateway }
@@ -50,7 +51,8 @@ impl Device {
             return;
         }
         if let Some(own) = addresses.clone().find(|a| a.get_ref().address == address) {
-            let problem = Diagnostic::error(gateway.span(), "the gateway is this node itself", "expected another");
+            let problem =
+                Diagnostic::error(gateway.span(), "the gateway is this node itself", "expected another");
             root.reader().push_relation(problem.related(own.span(), "the same address"));
         } else if !addresses.any(|a| a.get_ref().prefix().contains(address)) {
             let message = format!("the gateway {address} is in no subnet of this node");
@@ -100,7 +102,8 @@ struct Members<'m> {
 }
 
 fn bridge(mut section: Section<'_>, name: &str, mut members: Members<'_>) -> BridgeConfig {
-    let ports = section.require("ports", "[\"eth0\", \"eth1\"]", |v| v.list(|v| v.string().map(str::to_owned)));
+    let ports =
+        section.require("ports", "[\"eth0\", \"eth1\"]", |v| v.list(|v| v.string().map(str::to_owned)));
     let ports = ports.unwrap_or_default();
     let mut config = BridgeConfig::new(name);
     for port in &ports {
@@ -139,7 +142,11 @@ impl Members<'_> {
         let problem = if self.bridges.contains(name) {
             Some((format!("the bridge {name} cannot be a port"), "expected an interface", port.span()))
         } else if interface.config.port == PortKind::Loopback {
-            Some((format!("{name} cannot be a port"), "a loopback interface leads nowhere", interface.span.clone()))
+            Some((
+                format!("{name} cannot be a port"),
+                "a loopback interface leads nowhere",
+                interface.span.clone(),
+            ))
         } else if interface.config.port == PortKind::Kernel {
             let label = "only a port of `port = \"packet\"` or \"tap\" is ours to bridge";
             Some((format!("{name} belongs to the kernel"), label, interface.port.clone()))

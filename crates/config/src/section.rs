@@ -129,21 +129,12 @@ impl<'a> Section<'a> {
     }
 
     /// The value of `key` as `read` understands it.
-    pub fn read<T>(
-        &mut self,
-        key: &'static str,
-        read: impl FnOnce(&Value<'a>) -> Option<T>,
-    ) -> Option<T> {
+    pub fn read<T>(&mut self, key: &'static str, read: impl FnOnce(&Value<'a>) -> Option<T>) -> Option<T> {
         self.take(key).and_then(|value| read(&value))
     }
 
     /// Puts the value of `key` into `slot` where there is a good one.
-    pub fn set<T>(
-        &mut self,
-        slot: &mut T,
-        key: &'static str,
-        read: impl FnOnce(&Value<'a>) -> Option<T>,
-    ) {
+    pub fn set<T>(&mut self, slot: &mut T, key: &'static str, read: impl FnOnce(&Value<'a>) -> Option<T>) {
         if let Some(value) = self.read(key, read) {
             *slot = value;
         }

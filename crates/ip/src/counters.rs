@@ -216,7 +216,10 @@ impl Counters {
             *count += 1;
         }
         match reason {
-            DropReason::Header | DropReason::Options | DropReason::SourceRouteFailed | DropReason::TtlExceeded => {
+            DropReason::Header
+            | DropReason::Options
+            | DropReason::SourceRouteFailed
+            | DropReason::TtlExceeded => {
                 self.ip_in_hdr_errors += 1;
             }
             DropReason::Truncated => self.ip_in_truncated_pkts += 1,

@@ -52,8 +52,7 @@ pub(crate) enum Problem {
 
 impl Problem {
     fn message(self, original: &[u8]) -> Message<'_> {
-        let unreachable =
-            |code| Message::DestinationUnreachable { code, next_hop_mtu: 0, original };
+        let unreachable = |code| Message::DestinationUnreachable { code, next_hop_mtu: 0, original };
         match self {
             Problem::NetUnreachable => unreachable(UnreachableCode::Net),
             Problem::HostUnreachable => unreachable(UnreachableCode::Host),
@@ -125,6 +124,10 @@ impl Ip {
             return false;
         }
         let header = &arrival.header;
+        // What cannot go must not use up what others may send.
+        if !self.is_local(header.source) && self.resolve(now, header.source, 0, None).is_err() {
+            return false;
+        }
         // Path MTU discovery needs each of its messages, and redirects have limits of their own.
         let exempt = matches!(problem, Problem::FragmentationNeeded { .. });
         if !self.limits.allow_error(now, &self.config, header.source, exempt) {
@@ -168,8 +171,7 @@ impl Ip {
         };
         let total_len = header.header_len() + payload.len();
         let reason = DropReason::NoNeighbor;
-        let arrival =
-            Arrival { interface, header, packet: packet.clone(), total_len, link_broadcast: false };
+        let arrival = Arrival { interface, header, packet: packet.clone(), total_len, link_broadcast: false };
         if !self.is_local(header.source) {
             return self.refuse(now, &arrival, Problem::HostUnreachable, reason, out);
         }

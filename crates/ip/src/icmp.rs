@@ -13,7 +13,8 @@ use crate::receive::Arrival;
 use crate::routing::{PathMtu, Redirect};
 
 /// MTUs that links really have, for routers that do not say theirs (RFC 1191 §7.1, table 7-1).
-pub(crate) const PLATEAUS: [u16; 11] = [65_535, 32_000, 17_914, 8_166, 4_352, 2_002, 1_492, 1_006, 508, 296, 68];
+pub(crate) const PLATEAUS: [u16; 11] =
+    [65_535, 32_000, 17_914, 8_166, 4_352, 2_002, 1_492, 1_006, 508, 296, 68];
 
 /// The packet that an error quotes.
 struct Quoted {
@@ -61,7 +62,9 @@ impl Ip {
         }
         let kind = match message {
             Message::DestinationUnreachable {
-                code: UnreachableCode::FragmentationNeeded, next_hop_mtu, ..
+                code: UnreachableCode::FragmentationNeeded,
+                next_hop_mtu,
+                ..
             } => {
                 let mtu = self.lower_path_mtu(now, arrival, &quoted, next_hop_mtu, out).unwrap_or_default();
                 IcmpErrorKind::FragmentationNeeded { mtu }

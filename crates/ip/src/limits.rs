@@ -51,7 +51,13 @@ impl Limits {
 
     /// Whether an ICMP error may go to a host. The host's own limit is asked first, so that one host cannot use up
     /// what there is for all.
-    pub(crate) fn allow_error(&mut self, now: Instant, config: &Config, host: Ipv4Addr, exempt: bool) -> bool {
+    pub(crate) fn allow_error(
+        &mut self,
+        now: Instant,
+        config: &Config,
+        host: Ipv4Addr,
+        exempt: bool,
+    ) -> bool {
         if !exempt && !config.icmp_host_interval.is_zero() {
             let interval = config.icmp_host_interval;
             let mut rate = self.hosts.get(now, host).copied().unwrap_or_default();

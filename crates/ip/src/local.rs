@@ -46,8 +46,7 @@ impl Ip {
     fn reassemble(&mut self, now: Instant, arrival: Arrival, out: &mut Outbox<Output>) -> Option<Arrival> {
         self.counters.ip_reasm_reqds += 1;
         let header = &arrival.header;
-        let added =
-            self.reassembly.add(now, &self.config, arrival.interface, header, arrival.payload());
+        let added = self.reassembly.add(now, &self.config, arrival.interface, header, arrival.payload());
         for _ in 0..added.evicted {
             self.counters.count_drop(DropReason::ReassemblyLimit);
         }
@@ -140,9 +139,8 @@ impl Ip {
     fn answer(&mut self, now: Instant, arrival: &Arrival, reply: Message<'_>, out: &mut Outbox<Output>) {
         let header = &arrival.header;
         let ours = self.is_local(header.destination);
-        let one = self.is_one_host(header.source) || self.is_local(header.source);
         let broadcast = !ours || arrival.link_broadcast;
-        if !one || (broadcast && !self.config.echo_broadcast) {
+        if broadcast && !self.config.echo_broadcast {
             return self.drop_arrival(arrival, DropReason::Icmp, out);
         }
         let mut send = Send::new(header.source, Protocol::ICMP, &[]);
@@ -163,7 +161,7 @@ impl Ip {
         reply.emit(&mut payload);
         send.payload = &payload;
         if self.send(now, &send, out).is_err() {
-            self.drop_arrival(arrival, DropReason::NoRoute, out);
+            self.drop_arrival(arrival, DropReason::Icmp, out);
         }
     }
 }

@@ -132,13 +132,17 @@ impl Lpm {
     /// Sets the leaf of a prefix, new or there already.
     pub(crate) fn insert(&mut self, bits: u32, len: u8, value: u32) {
         let leaf = Leaf::new(value, len).0;
-        self.write(0, 0, bits, len, &|slot| if slot == NOTHING || Leaf(slot).len() <= len { leaf } else { slot });
+        self.write(0, 0, bits, len, &|slot| {
+            if slot == NOTHING || Leaf(slot).len() <= len { leaf } else { slot }
+        });
     }
 
     /// Takes a prefix away; `cover` is the leaf of the longest shorter prefix that holds it.
     pub(crate) fn remove(&mut self, bits: u32, len: u8, cover: Option<Leaf>) {
         let cover = cover.map_or(NOTHING, |leaf| leaf.0);
-        self.write(0, 0, bits, len, &|slot| if slot != NOTHING && Leaf(slot).len() == len { cover } else { slot });
+        self.write(0, 0, bits, len, &|slot| {
+            if slot != NOTHING && Leaf(slot).len() == len { cover } else { slot }
+        });
     }
 
     /// Changes every leaf under a prefix. Goes down at most four levels.

@@ -88,7 +88,8 @@ impl Ip {
     #[inline]
     fn refused(&self, arrival: &Arrival) -> Option<DropReason> {
         let header = &arrival.header;
-        let Some(interface) = self.interface(arrival.interface).filter(|interface| interface.config.up) else {
+        let Some(interface) = self.interface(arrival.interface).filter(|interface| interface.config.up)
+        else {
             return Some(DropReason::InterfaceDown);
         };
         // RFC 1812 §5.3.7, RFC 1122 §3.2.1.3. A host that does not know its address yet has 0.0.0.0.
@@ -174,7 +175,13 @@ impl Ip {
 
     /// RFC 791 §3.1, RFC 1812 §5.2.4.1: the next address of the route becomes the destination, and the address that
     /// the packet leaves by takes its place.
-    fn follow_source_route(&mut self, now: Instant, arrival: Arrival, strict: bool, out: &mut Outbox<Output>) {
+    fn follow_source_route(
+        &mut self,
+        now: Instant,
+        arrival: Arrival,
+        strict: bool,
+        out: &mut Outbox<Output>,
+    ) {
         let header = arrival.header;
         let next = header.options.source_route().and_then(|route| route.next_hop());
         let hop = next.and_then(|next| self.route(now, next, 0));

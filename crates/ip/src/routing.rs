@@ -41,7 +41,14 @@ impl Ip {
     pub fn route(&self, now: Instant, destination: Ipv4Addr, flow: u32) -> Option<Lookup> {
         if let Some(interface) = self.local_interface(destination) {
             let source = Some(destination);
-            return Some(Lookup { interface, gateway: None, source, mtu: u16::MAX, local: true, redirected: false });
+            return Some(Lookup {
+                interface,
+                gateway: None,
+                source,
+                mtu: u16::MAX,
+                local: true,
+                redirected: false,
+            });
         }
         let Resolved { hop, base } = self.resolve(now, destination, flow, None).ok()?;
         let mtu = self.interface(hop.interface)?.config.mtu;
@@ -111,9 +118,10 @@ impl Ip {
         if !address.is_loopback() {
             return None;
         }
-        let loopback = self.interfaces.iter().position(|interface| {
-            interface.as_ref().is_some_and(|interface| interface.config.loopback)
-        });
+        let loopback = self
+            .interfaces
+            .iter()
+            .position(|interface| interface.as_ref().is_some_and(|interface| interface.config.loopback));
         Some(PortId(loopback.unwrap_or_default() as u32))
     }
 

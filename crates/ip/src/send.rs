@@ -148,11 +148,8 @@ impl Ip {
     }
 
     fn flow_of_send(&self, send: &Send<'_>) -> u32 {
-        let header = Header::new(
-            send.protocol,
-            send.source.unwrap_or(Ipv4Addr::UNSPECIFIED),
-            send.destination,
-        );
+        let header =
+            Header::new(send.protocol, send.source.unwrap_or(Ipv4Addr::UNSPECIFIED), send.destination);
         self.flow_of(&header, send.payload)
     }
 

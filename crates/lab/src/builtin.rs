@@ -25,6 +25,7 @@ labs! {
     "icmp-redirect",
     "icmp-redirect-secondary",
     "proxy-arp",
+    "tcp-states",
 }
 
 /// The lab of this name.

@@ -5,6 +5,7 @@
 
 use serde_json::{Map, Value, json};
 use std::net::Ipv4Addr;
+use trunkline_wire::Malformed;
 use trunkline_wire::arp::{Arp, Operation};
 use trunkline_wire::bgp::{self, MessageType};
 use trunkline_wire::ethernet::{Content, EtherType, Header};
@@ -12,7 +13,6 @@ use trunkline_wire::icmp::Message;
 use trunkline_wire::ipv4::{self, Protocol};
 use trunkline_wire::tcp::Segment;
 use trunkline_wire::udp::Datagram;
-use trunkline_wire::Malformed;
 
 /// What is in a frame.
 #[derive(Debug, Clone, PartialEq)]
@@ -69,9 +69,15 @@ impl Dissection {
             Operation::Unknown(other) => other.to_string(),
         };
         self.summary = match arp.operation {
-            _ if arp.is_probe() => format!("ARP probe: does anyone have {target_protocol}? ({sender_hardware} asks)"),
-            _ if arp.is_announcement() => format!("gratuitous ARP {operation}: {sender_protocol} is at {sender_hardware}"),
-            Operation::Request => format!("ARP: who has {target_protocol}? tell {sender_protocol} ({sender_hardware})"),
+            _ if arp.is_probe() => {
+                format!("ARP probe: does anyone have {target_protocol}? ({sender_hardware} asks)")
+            }
+            _ if arp.is_announcement() => {
+                format!("gratuitous ARP {operation}: {sender_protocol} is at {sender_hardware}")
+            }
+            Operation::Request => {
+                format!("ARP: who has {target_protocol}? tell {sender_protocol} ({sender_hardware})")
+            }
             Operation::Reply => format!("ARP: {sender_protocol} is at {sender_hardware}"),
             Operation::Unknown(_) => format!("ARP operation {operation}"),
         };
@@ -129,7 +135,9 @@ impl Dissection {
         let (kind, words) = match message {
             Message::EchoRequest { sequence, .. } => ("echo-request", format!("echo request {sequence}")),
             Message::EchoReply { sequence, .. } => ("echo-reply", format!("echo reply {sequence}")),
-            Message::DestinationUnreachable { code, next_hop_mtu: 0, .. } => ("unreachable", code.to_string()),
+            Message::DestinationUnreachable { code, next_hop_mtu: 0, .. } => {
+                ("unreachable", code.to_string())
+            }
             Message::DestinationUnreachable { code, next_hop_mtu, .. } => {
                 ("unreachable", format!("{code}, the MTU is {next_hop_mtu}"))
             }

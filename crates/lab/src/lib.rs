@@ -5,12 +5,23 @@
 //! | a lab file → what it says | [`file`] |
 //! | what it says | [`scenario`], [`pattern`] |
 //! | labs that are built in | [`builtin`] |
-//! | frames in words | [`dissect`] |
+//! | nodes, links, time | [`sim`] |
 //! | what links do to frames | [`link`] |
+//! | a scenario from beginning to end: steps, expectations | [`run`] |
+//! | scenarios under random faults | [`fuzz`] |
+//! | what links have carried, as pcapng | [`capture`] |
+//! | frames in words, events in words | [`dissect`], [`words`] |
+//! | one number for a whole run | [`digest`] |
 
 pub mod builtin;
+pub mod capture;
+pub mod digest;
 pub mod dissect;
 pub mod file;
+pub mod fuzz;
 pub mod link;
 pub mod pattern;
+pub mod run;
 pub mod scenario;
+pub mod sim;
+pub mod words;

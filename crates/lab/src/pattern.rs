@@ -17,7 +17,7 @@ pub enum Pattern {
     Compare(Comparison, f64),
     /// Text; `*` stands for any characters.
     Text(String),
-    /// The MAC address of a node's interface: `"r1.eth0"`.
+    /// The MAC address of a node's interface, or the interface itself: `"r1.eth0"`.
     Mac {
         /// The node's name.
         node: String,
@@ -74,18 +74,20 @@ impl Pattern {
             (_, Value::Array(values)) => values.iter().any(|v| self.matches(v, mac)),
             (Pattern::Bool(expected), Value::Bool(value)) => expected == value,
             (Pattern::Number(expected), Value::Number(value)) => value.as_f64() == Some(*expected),
-            (Pattern::Compare(how, limit), Value::Number(value)) => value.as_f64().is_some_and(|v| match how {
-                Comparison::Less => v < *limit,
-                Comparison::AtMost => v <= *limit,
-                Comparison::More => v > *limit,
-                Comparison::AtLeast => v >= *limit,
-            }),
+            (Pattern::Compare(how, limit), Value::Number(value)) => {
+                value.as_f64().is_some_and(|v| match how {
+                    Comparison::Less => v < *limit,
+                    Comparison::AtMost => v <= *limit,
+                    Comparison::More => v > *limit,
+                    Comparison::AtLeast => v >= *limit,
+                })
+            }
             (Pattern::Text(expected), Value::String(text)) => fits(expected, text),
             // AS numbers and the like may be written either way.
             (Pattern::Text(expected), Value::Number(number)) => *expected == number.to_string(),
             (Pattern::Text(expected), Value::Null) => expected == "none",
             (Pattern::Mac { node, interface }, Value::String(text)) => {
-                mac(node, interface).is_some_and(|mac| mac == *text)
+                mac(node, interface).is_some_and(|mac| mac == *text) || *text == format!("{node}.{interface}")
             }
             _ => false,
         }
@@ -155,7 +157,8 @@ mod tests {
     }
 
     fn matches(pattern: &Pattern, value: &Value) -> bool {
-        let mac = |node: &str, interface: &str| (node == "r1" && interface == "eth0").then(|| "02:00".to_owned());
+        let mac =
+            |node: &str, interface: &str| (node == "r1" && interface == "eth0").then(|| "02:00".to_owned());
         pattern.matches(value, &mac)
     }
 
@@ -189,7 +192,8 @@ mod tests {
         assert!(!matches(&message("UPDATE"), &value));
         // Both members of one entry, and either way of writing a name.
         let both = |octets| {
-            let inner = table(&[("type", Pattern::text("KEEPALIVE")), ("octets-sent", Pattern::Number(octets))]);
+            let inner =
+                table(&[("type", Pattern::text("KEEPALIVE")), ("octets-sent", Pattern::Number(octets))]);
             table(&[("bgp", inner)])
         };
         assert!(matches(&both(19.0), &value) && !matches(&both(20.0), &value));

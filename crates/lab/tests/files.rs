@@ -2,13 +2,51 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use trunkline_lab::builtin::LABS;
-use trunkline_lab::file::{Parsed, parse};
+use trunkline_lab::file::{Parsed, keys, parse};
 
 fn good(name: &str, text: &str) -> Parsed {
     parse(name, text).unwrap_or_else(|e| panic!("{}", e.render(false)))
+}
+
+const PAGE: &str = include_str!("../../../docs/lab.md");
+
+/// The keys in the first column of the tables under each heading that is code; "" under "The file".
+fn documented() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
+    let mut sections: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
+    let mut heading = None;
+    for line in PAGE.lines() {
+        if let Some(title) = line.strip_prefix('#').map(|rest| rest.trim_start_matches('#').trim()) {
+            let code = title.strip_prefix('`').and_then(|title| title.strip_suffix('`'));
+            heading = if title == "The file" { Some("") } else { code };
+        }
+        let key = line.strip_prefix("| `").and_then(|row| row.split_once('`'));
+        // Keys have no quotes: those are the rows of explanations.
+        if let (Some(heading), Some((key, _))) =
+            (heading, key.filter(|(key, _)| *key != "show" || !line.contains("entries")))
+        {
+            if !key.contains('"') {
+                assert!(sections.entry(heading).or_default().insert(key), "{heading}: `{key}` twice");
+            }
+        }
+    }
+    sections
+}
+
+#[test]
+fn every_key_is_described_and_no_other() {
+    assert_eq!(documented(), keys());
+}
+
+#[test]
+fn the_example_of_the_page_is_valid() {
+    let blocks = PAGE.split("```toml\n").skip(1);
+    let text: String =
+        blocks.filter_map(|block| block.split_once("```")).map(|(example, _)| example).collect();
+    let parsed = good("lab.md", &text);
+    assert!(parsed.warnings.is_empty(), "{}", parsed.warnings.render(false));
 }
 
 #[test]
@@ -42,7 +80,7 @@ fn a_file_full_of_mistakes() {
 #[test]
 fn what_a_file_says() {
     let parsed = good("good.toml", include_str!("good.toml"));
-    insta::assert_snapshot!(format!("{:#?}", parsed.scenario.links), @"");
+    insta::assert_snapshot!(format!("{:#?}", parsed.scenario.links));
     insta::assert_snapshot!(format!("{:#?}", parsed.scenario.steps));
 }
 

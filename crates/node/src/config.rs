@@ -6,6 +6,9 @@ use trunkline_core::{Duration, MacAddr, Prefix};
 
 pub use trunkline_arp::Defend;
 
+/// The bridge of a switch that names none.
+pub const DEFAULT_BRIDGE: &str = "br0";
+
 /// One file.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NodeConfig {
@@ -60,11 +63,34 @@ impl NodeConfig {
 }
 
 impl NodeConfig {
+    /// The highest address of our own interfaces, also such as may not be used yet (RFC 5227).
+    pub(crate) fn highest_address(&self) -> Option<Ipv4Addr> {
+        self.interfaces.iter().flat_map(|interface| &interface.address).map(|(address, _)| *address).max()
+    }
+
+    /// The static routes, a host's gateway among them.
+    pub(crate) fn all_static_routes(&self) -> Vec<StaticRoute> {
+        let mut routes = self.static_routes.clone();
+        if let Some(gateway) = self.gateway
+            && let Some(prefix) = Prefix::new(Ipv4Addr::UNSPECIFIED.into(), 0)
+        {
+            routes.push(StaticRoute { prefix, via: vec![gateway.into()], interface: None, distance: 1 });
+        }
+        routes
+    }
+
     /// The interfaces that have a port of the node's own, in the order of their [`PortId`](trunkline_core::PortId)s.
     pub fn owned_ports(&self) -> impl Iterator<Item = &InterfaceConfig> {
-        self.interfaces
-            .iter()
-            .filter(|interface| !matches!(interface.port, PortKind::Kernel | PortKind::Loopback))
+        self.interfaces.iter().filter(|interface| {
+            !matches!(interface.port, PortKind::Kernel | PortKind::Loopback)
+                && !self.is_bridge(&interface.name)
+        })
+    }
+
+    /// Whether an interface of this name is a bridge's own: it has no port.
+    pub fn is_bridge(&self, name: &str) -> bool {
+        let implied = self.kind == Kind::Switch && self.bridges.is_empty() && name == DEFAULT_BRIDGE;
+        implied || self.bridges.iter().any(|bridge| bridge.name == name)
     }
 }
 

@@ -12,6 +12,9 @@
 //! | kernel: other programs' routes | 5 |
 //! | BGP | 20 from external, 200 from internal peers, unless configured otherwise |
 //!
+//! A node with ports of its own has a [`stack`] below the routing: ARP, IP, TCP, bridges. Without, the kernel forwards
+//! and the node is only its control plane; both may be at the same time.
+//!
 //! BGP's routes stay in BGP's own table; here is the routing table for all others, through which next hops resolve.
 //! A next hop is never resolved through a BGP route.
 
@@ -26,6 +29,7 @@ mod queries;
 mod reconfigure;
 mod rib;
 mod routing;
+mod stack;
 mod statics;
 mod table_view;
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use crate::config::NodeConfig;
 use crate::routing::{Routing, Told};
+use crate::stack::Stack;
 use crate::{InterfaceChange, NodeInput, NodeOutput, StartError};
 use std::net::Ipv4Addr;
 use trunkline_bgp::{Bgp, Input, Output};
@@ -19,12 +20,17 @@ pub struct Node {
     pub(crate) pid: u32,
     pub(crate) config_files: Vec<String>,
     pub(crate) routing: Routing,
+    /// Where the node has ports of its own.
+    pub(crate) stack: Option<Box<Stack>>,
+    /// Whether there is a kernel with interfaces that are not ours.
+    pub(crate) has_kernel: bool,
     pub(crate) bgp: Option<Bgp>,
     pub(crate) bgp_out: Outbox<Output>,
     /// A speaker that is no longer configured, and until when it is kept.
     retired: Option<(Bgp, Instant)>,
     pub(crate) rng: Rng,
     watched: bool,
+    pub(crate) stack_watched: bool,
     pub(crate) started: Option<Instant>,
     pub(crate) stopped: bool,
 }
@@ -39,16 +45,25 @@ impl Node {
     ) -> Result<Node, StartError> {
         let mut rng = Rng::new(seed);
         let mut routing = Routing::new(rng.next_u64());
+        let has_kernel = !interfaces.is_empty();
         for change in interfaces {
             routing.interface(change);
         }
+        let mut stack = Stack::is_wanted(&config).then(|| Box::new(Stack::new(&config, rng.fork())));
+        for change in stack.iter_mut().flat_map(|stack| stack.first_interfaces()) {
+            routing.interface(change);
+        }
         routing.told = Outbox::new(); // how it was from the start is no event
-        let router_id = match config.router_id.or_else(|| routing.interfaces.choose_router_id()) {
+        let router_id = match config
+            .router_id
+            .or_else(|| routing.interfaces.choose_router_id())
+            .or_else(|| config.highest_address())
+        {
             Some(router_id) => router_id,
             None if config.bgp.is_some() => return Err(StartError::NoRouterId),
             None => Ipv4Addr::UNSPECIFIED, // nobody asks for it
         };
-        routing.set_statics(&config.static_routes);
+        routing.set_statics(&config.all_static_routes());
         let mut node = Node {
             config,
             version: version.to_owned(),
@@ -56,11 +71,14 @@ impl Node {
             pid: 0,
             config_files: Vec::new(),
             routing,
+            stack,
+            has_kernel,
             bgp: None,
             bgp_out: Outbox::new(),
             retired: None,
             rng,
             watched: false,
+            stack_watched: false,
             started: None,
             stopped: false,
         };
@@ -80,16 +98,30 @@ impl Node {
         }
         self.pump(now, out);
         self.started = Some(now);
-        self.set_install(self.config.fib.install);
+        self.set_install(self.installs());
         self.start_bgp(now, out);
     }
 
     /// Feeds something in.
     pub fn handle(&mut self, now: Instant, input: NodeInput<'_>, out: &mut Outbox<NodeOutput>) {
         match input {
-            NodeInput::Frame { .. } | NodeInput::Port { .. } => {}
+            NodeInput::Frame { port, frame } => {
+                let Some(stack) = &mut self.stack else { return };
+                stack.frame(now, port, frame, out);
+                if stack.is_quiet() {
+                    return;
+                }
+            }
+            NodeInput::Port { port, up, mac, mtu } => {
+                if let Some(stack) = &mut self.stack {
+                    stack.port(now, port, (up, mac, mtu), out);
+                }
+            }
             NodeInput::Tcp { conn, event } => self.tell_bgp(now, Input::Tcp { conn, event }),
-            NodeInput::Interface(change) => self.routing.interface(change),
+            NodeInput::Interface(change) => {
+                self.has_kernel = true;
+                self.routing.interface(change);
+            }
             NodeInput::KernelRoute { prefix, route } => self.routing.kernel_route(prefix, route),
             NodeInput::Query { id, query } => {
                 if let Some(answer) = self.query(now, id, query) {
@@ -119,7 +151,8 @@ impl Node {
         self.started?;
         let background = self.routing.has_background().then_some(Instant::ZERO);
         let bgp = self.bgp.as_ref().and_then(Bgp::poll_timeout);
-        earliest([background, bgp, self.retired.as_ref().map(|(_, until)| *until)])
+        let stack = self.stack.as_ref().and_then(|stack| stack.poll_timeout());
+        earliest([background, bgp, stack, self.retired.as_ref().map(|(_, until)| *until)])
     }
 
     /// Does all that is due, and a bounded slice of background work.
@@ -129,6 +162,9 @@ impl Node {
         }
         if let Some(bgp) = &mut self.bgp {
             bgp.handle_timeout(now, &mut self.bgp_out);
+        }
+        if let Some(stack) = &mut self.stack {
+            stack.handle_timeout(now, out);
         }
         self.pump(now, out);
         self.routing.background();
@@ -232,6 +268,19 @@ impl Node {
         }
     }
 
+    /// Whether what happens on ports of our own is told as events: ARP, IP, TCP, bridges, pings.
+    pub fn watch_stack(&mut self, on: bool) {
+        self.stack_watched = on;
+        if let Some(stack) = &mut self.stack {
+            stack.watch(on);
+        }
+    }
+
+    /// Whether routes of ours go anywhere: to the kernel, or to our own IP.
+    pub(crate) fn installs(&self) -> bool {
+        self.config.fib.install || self.stack.is_some()
+    }
+
     /// Before the start, BGP hears nothing; what it must know it is told then.
     pub(crate) fn tell_bgp(&mut self, now: Instant, input: Input<'_>) {
         if let Some(bgp) = &mut self.bgp
@@ -247,14 +296,30 @@ impl Node {
             if let Some(told) = self.routing.told.pop() {
                 self.carry_told(now, told, out);
             } else if let Some(output) = self.bgp_out.pop() {
-                self.carry_bgp(output, out);
-            } else {
+                self.carry_bgp(now, output, out);
+            } else if !self.pump_stack(now, out) {
                 break;
             }
         }
         for change in self.routing.fib_changes.drain() {
             out.push(NodeOutput::Fib(change));
         }
+    }
+
+    /// Carries one thing on between the stack and the others; false: there is none.
+    fn pump_stack(&mut self, now: Instant, out: &mut Outbox<NodeOutput>) -> bool {
+        let Some(stack) = &mut self.stack else { return false };
+        if let Some(change) = self.routing.fib_changes.pop() {
+            let kernel = self.has_kernel && self.config.fib.install;
+            stack.fib_change(now, change, kernel, out);
+        } else if let Some(said) = stack.said.pop() {
+            self.carry_said(now, said, out);
+        } else if stack.has_work() {
+            stack.work(now, out);
+        } else {
+            return false;
+        }
+        true
     }
 
     fn carry_told(&mut self, now: Instant, told: Told, out: &mut Outbox<NodeOutput>) {
@@ -266,9 +331,9 @@ impl Node {
         }
     }
 
-    fn carry_bgp(&mut self, output: Output, out: &mut Outbox<NodeOutput>) {
+    fn carry_bgp(&mut self, now: Instant, output: Output, out: &mut Outbox<NodeOutput>) {
         match output {
-            Output::Tcp(action) => out.push(NodeOutput::Tcp(action)),
+            Output::Tcp(action) => self.carry_tcp(now, action, out),
             Output::TrackNextHop(address) => self.routing.track(address),
             Output::UntrackNextHop(address) => self.routing.next_hops.untrack(address),
             Output::Route { prefix, route } => self.routing.bgp_route(prefix, route.as_ref()),

@@ -32,7 +32,15 @@ impl Node {
             | Query::BgpClear { .. }
             | Query::BgpShutdown { .. }
             | Query::BgpStart { .. } => self.query_bgp(now, id, query),
-            _ => Some(Answer::error(ErrorKind::NotRunning, "this node has no interfaces of its own")),
+            query => match &mut self.stack {
+                Some(stack) => stack.query(now, id, &query).unwrap_or_else(|| {
+                    Some(Answer::error(ErrorKind::Invalid, "this node cannot answer that"))
+                }),
+                None => Some(Answer::error(
+                    ErrorKind::NotRunning,
+                    "this node has no ports of its own: the kernel does that",
+                )),
+            },
         }
     }
 

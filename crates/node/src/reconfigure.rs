@@ -2,6 +2,7 @@
 
 use crate::config::NodeConfig;
 use crate::node::Node;
+use crate::stack::Stack;
 use crate::{NodeOutput, Reconfigured};
 use trunkline_core::{Instant, Outbox};
 
@@ -21,12 +22,31 @@ impl Node {
             return result;
         }
         let before = std::mem::replace(&mut self.config, config);
+        self.reconfigure_stack(now, &before, out, &mut result);
         self.reconfigure_identity(&before, &mut result);
-        result.changes.extend(self.routing.set_statics(&self.config.static_routes));
-        self.reconfigure_fib(&before, &mut result);
+        result.changes.extend(self.routing.set_statics(&self.config.all_static_routes()));
+        self.reconfigure_fib(&before, out, &mut result);
         self.reconfigure_bgp(now, out, &mut result);
         self.pump(now, out);
         result
+    }
+
+    fn reconfigure_stack(
+        &mut self,
+        now: Instant,
+        before: &NodeConfig,
+        out: &mut Outbox<NodeOutput>,
+        result: &mut Reconfigured,
+    ) {
+        if let Some(stack) = &mut self.stack {
+            result.changes.extend(stack.reconfigure(now, (before, &self.config), out));
+        } else if Stack::is_wanted(&self.config) {
+            let mut stack = Box::new(Stack::new(&self.config, self.rng.fork()));
+            stack.watch(self.stack_watched);
+            self.stack = Some(stack);
+            result.changes.push("interfaces of the node's own added".to_owned());
+        }
+        self.pump(now, out);
     }
 
     fn reconfigure_identity(&mut self, before: &NodeConfig, result: &mut Reconfigured) {
@@ -53,7 +73,12 @@ impl Node {
         }
     }
 
-    fn reconfigure_fib(&mut self, before: &NodeConfig, result: &mut Reconfigured) {
+    fn reconfigure_fib(
+        &mut self,
+        before: &NodeConfig,
+        out: &mut Outbox<NodeOutput>,
+        result: &mut Reconfigured,
+    ) {
         let (old, new) = (&before.fib, &self.config.fib);
         let (install, moved) = (new.install, old.table != new.table || old.metric != new.metric);
         if old.table != new.table {
@@ -70,10 +95,17 @@ impl Node {
         if self.started.is_none() {
             return;
         }
-        if moved {
+        if let Some(stack) = &mut self.stack
+            && old.install
+            && !install
+        {
+            stack.leave_kernel(out);
+        }
+        // With a stack, our own IP has the routes all the time, and the kernel is told them with all others again.
+        if moved || (self.stack.is_some() && install && !old.install) {
             self.routing.fib.reinstall();
         }
-        self.set_install(install);
+        self.set_install(self.installs());
     }
 
     fn reconfigure_bgp(&mut self, now: Instant, out: &mut Outbox<NodeOutput>, result: &mut Reconfigured) {

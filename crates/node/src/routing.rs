@@ -7,7 +7,7 @@ use crate::config::StaticRoute;
 use crate::fib::{self, Fib};
 use crate::interfaces::Interfaces;
 use crate::networks::Networks;
-use crate::next_hops::NextHops;
+use crate::next_hops::{NextHops, resolve};
 use crate::rib::{Candidate, DISTANCE_CONNECTED, DISTANCE_KERNEL, Rib};
 use crate::statics::Statics;
 use crate::{FibChange, FibRefusal, InterfaceChange, KernelRoute};
@@ -216,6 +216,12 @@ impl Routing {
     pub(crate) fn track(&mut self, address: IpAddr) {
         let state = self.next_hops.track(address, &self.rib, &self.interfaces);
         self.told.push(Told::NextHop(address, state));
+    }
+
+    /// The interface that packets to an address leave by, BGP's routes aside.
+    pub(crate) fn way_to(&self, address: IpAddr) -> Option<u32> {
+        let found = resolve(address, &self.rib, &self.interfaces)?;
+        found.ways.first().map(|way| way.interface)
     }
 
     /// BGP's best route to a prefix.

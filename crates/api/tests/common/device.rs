@@ -46,11 +46,8 @@ pub fn arp() -> ArpView {
         queued: 1,
         fixed: false,
     };
-    let own = OwnAddress {
-        interface: "eth0".into(),
-        ip: "192.0.2.1".parse().unwrap(),
-        state: "usable".into(),
-    };
+    let own =
+        OwnAddress { interface: "eth0".into(), ip: "192.0.2.1".parse().unwrap(), state: "usable".into() };
     ArpView { entries: vec![entry], own: vec![own] }
 }
 

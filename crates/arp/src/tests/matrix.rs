@@ -47,7 +47,7 @@ const EVENTS: [Event; 21] = [
     }),
     ("its time is over, it is in use", |us| {
         if let Some(left) = us.entry(PEER).and_then(|entry| entry.expires) {
-            us.now = us.now + left.saturating_sub(Duration::from_secs(1));
+            us.now += left.saturating_sub(Duration::from_secs(1));
             us.arp.lookup(us.now, PEER);
             let end = us.now + Duration::from_secs(1);
             return us.run_until(end).into_iter().map(|(_, output)| output).collect();

@@ -30,6 +30,25 @@ fn answer(query: &Query, paths: u64) -> Answer {
             let next = (end < paths).then_some(end);
             Answer::BgpRoutes(bgp::RoutesView { paths: page.collect(), next, total: paths })
         }
+        Query::Arp { .. } => Answer::Arp(samples::arp()),
+        // Every second request is answered.
+        Query::Ping(q) if q.destination.octets()[3] == 9 => {
+            let mut view = samples::ping();
+            view.replies.truncate(1);
+            Answer::Ping(PingView { sent: 1, received: 1, duplicates: 0, ..view })
+        }
+        Query::Ping(_) => {
+            let mut view = samples::ping();
+            view.replies.drain(..3);
+            Answer::Ping(PingView {
+                sent: 1,
+                received: 0,
+                average: None,
+                minimum: None,
+                maximum: None,
+                ..view
+            })
+        }
         Query::BgpSummary => Answer::BgpSummary(samples::summary()),
         Query::BgpShutdown { .. } => Answer::error(ErrorKind::NotFound, "no neighbor ::1"),
         Query::Reload => Answer::Reload(ReloadView {
@@ -147,4 +166,28 @@ fn nobody_there_is_explained() {
     assert!(
         message.starts_with("cannot reach a node at /tmp/trunkline-no-such.sock") && message.contains("run")
     );
+}
+
+#[test]
+fn pings_are_told_one_by_one_and_summed_up() {
+    let node = node("ping", 0);
+    let (text, error) = run(&node, "ping 192.0.2.9 -c 2 -i 1ms");
+    insta::assert_snapshot!(text);
+    assert_eq!(error, None);
+    let (text, error) = run(&node, "ping 192.0.2.1 -c 1");
+    assert!(text.contains("timed out") && error.is_some(), "{text}");
+    let (json, _) = run(&node, "ping 192.0.2.9 -c 3 -i 1ms --json");
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!((&json["sent"], &json["replies"][2]["sequence"]), (&3.into(), &3.into()));
+}
+
+#[test]
+fn orders_that_are_one_query_say_what_came_of_it() {
+    let node = node("simple", 0);
+    assert!(run(&node, "show arp eth0").0.contains("reachable"));
+    let asked = run(&node, "traceroute 192.0.2.1 --max-hops 4").0;
+    assert!(asked.contains("max_hops: 4"), "{asked}");
+    for (line, query) in [("show mac br7", "br7"), ("show tcp", "Tcp"), ("show ip", "IpStatistics")] {
+        assert!(run(&node, line).0.contains(query), "{line}");
+    }
 }

@@ -1,12 +1,18 @@
 //! A line for an event.
 
-use super::Style;
 use super::text::state_color;
+use super::{Style, probe, tcp};
 use trunkline_view::{Event, EventKind};
 
 /// The line, without newline: time since the node's start, kind, what happened.
 pub(crate) fn event(event: &Event, style: Style) -> String {
-    let (kind, what) = match &event.kind {
+    let (kind, what) = words(&event.kind, style);
+    format!("{:>12.3}  {kind:<10}  {what}", event.time)
+}
+
+/// The kind of an event, and what happened.
+pub(crate) fn words(kind: &EventKind, style: Style) -> (&'static str, String) {
+    match kind {
         EventKind::BgpState { neighbor, asn, from, to, reason } => {
             let asn = asn.map_or(String::new(), |asn| format!(" (AS {asn})"));
             let to = state_color(to).paint(to, style);
@@ -34,16 +40,22 @@ pub(crate) fn event(event: &Event, style: Style) -> String {
         EventKind::Arp { interface, message } => ("arp", format!("{interface}: {message}")),
         EventKind::Ip { message } => ("ip", message.clone()),
         EventKind::Tcp { local, remote, from, to, message } => {
+            let to = tcp::state_color(to).paint(to, style);
             ("tcp", format!("{local} {remote}: {from} -> {to}: {message}"))
         }
         EventKind::Bridge { bridge, message } => ("bridge", format!("{bridge}: {message}")),
-        EventKind::Ping { destination, reply } => ("ping", format!("{destination}: {reply:?}")),
+        EventKind::Ping { destination, reply } => {
+            let whom = match reply.from == Some(*destination) {
+                true => String::new(),
+                false => format!("{destination}: "),
+            };
+            ("ping", format!("{whom}{}", probe::ping_reply(reply, style)))
+        }
         EventKind::Socket { name, message } => ("socket", format!("{name}: {message}")),
         EventKind::Missed { count } => {
             ("missed", format!("{count} events, because they were read too slowly"))
         }
-    };
-    format!("{:>12.3}  {kind:<10}  {what}", event.time)
+    }
 }
 
 #[cfg(test)]

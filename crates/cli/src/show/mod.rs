@@ -1,20 +1,27 @@
 //! What people see. Programs use `--json`.
 
+mod arp;
 mod bgp_neighbors;
 mod bgp_routes;
 mod bgp_summary;
 mod event;
 mod interfaces;
+mod ip;
+mod mac;
 mod node;
 mod pages;
+mod probe;
 mod routes;
 #[cfg(test)]
 pub(crate) mod samples;
 mod table;
+mod tcp;
 mod text;
 
-pub(crate) use event::event;
+pub(crate) use event::{event, words as event_words};
 pub(crate) use pages::Pages;
+pub(crate) use probe::{ping_reply, ping_summary};
+pub(crate) use table::Color;
 
 use std::io::IsTerminal;
 use trunkline_view::{Answer, ReloadView};
@@ -50,13 +57,13 @@ pub(crate) fn human(answer: &Answer, style: Style) -> String {
         Answer::Done(view) => format!("{}\n", view.message),
         Answer::Reload(view) if view.applied => reloaded(view),
         Answer::Reload(view) => format!("{}\n", reload_refused(view)),
-        Answer::Arp(_)
-        | Answer::Mac(_)
-        | Answer::Tcp(_)
-        | Answer::IpStatistics(_)
-        | Answer::Ping(_)
-        | Answer::Traceroute(_)
-        | Answer::Transfer(_) => format!("{}\n", trunkline_api::view_json(answer, true)),
+        Answer::Arp(view) => arp::arp(view, style),
+        Answer::Mac(view) => mac::mac(view, style),
+        Answer::Tcp(view) => tcp::tcp(view, style),
+        Answer::IpStatistics(view) => ip::ip(view, style),
+        Answer::Ping(view) => probe::ping(view, style),
+        Answer::Traceroute(view) => probe::traceroute(view),
+        Answer::Transfer(view) => probe::transfer(view),
         Answer::Error(view) => format!("{}\n", view.message),
     }
 }

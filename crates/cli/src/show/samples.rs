@@ -1,5 +1,9 @@
 //! Views for the tests.
 
+mod device;
+
+pub(crate) use device::{arp, ip_statistics, mac, ping, tcp, traceroute, transfer};
+
 use std::net::IpAddr;
 use trunkline_core::{Asn, Prefix};
 use trunkline_view::bgp::*;
@@ -349,6 +353,18 @@ pub(crate) fn events() -> Vec<Event> {
         EventKind::Fib { prefix: None, message: "the kernel refused the route to 203.0.113.0/24".into() },
         EventKind::Interface { name: "eth0".into(), message: "down".into() },
         EventKind::Reload { message: "nothing changed".into() },
+        EventKind::Arp { interface: "eth0".into(), message: "10.1.1.2 is at 02:00:00:00:00:02".into() },
+        EventKind::Ip { message: "redirect sent to 172.16.1.1 for 10.1.1.1, use 172.16.1.200".into() },
+        EventKind::Tcp {
+            local: "192.0.2.1:179".parse().unwrap(),
+            remote: "192.0.2.2:40000".parse().unwrap(),
+            from: "SYN-RECEIVED".into(),
+            to: "ESTABLISHED".into(),
+            message: "ACK of our SYN".into(),
+        },
+        EventKind::Bridge { bridge: "br0".into(), message: "p1: forwarding".into() },
+        EventKind::Ping { destination: ping().destination, reply: ping().replies.remove(0) },
+        EventKind::Socket { name: "c1".into(), message: "open".into() },
         EventKind::Missed { count: 12 },
     ];
     let time = |n: u64| n as f64 * 1.0625;

@@ -87,11 +87,9 @@ fn headers_that_are_wrong_are_dropped_silently() {
     // RFC 1812 §5.2.2; §4.2.2.5: "silently discard" where the checksum is wrong
     let mut router = Device::router();
     let good = udp(A, B, b"data").to_vec();
-    for (at, value, reason) in [
-        (10, 0, DropReason::Header),
-        (0, 0x65, DropReason::Header),
-        (0, 0x44, DropReason::Header),
-    ] {
+    for (at, value, reason) in
+        [(10, 0, DropReason::Header), (0, 0x65, DropReason::Header), (0, 0x44, DropReason::Header)]
+    {
         let mut bad = good.clone();
         bad[HEADROOM + at] = value;
         let before = router.dropped(reason);
@@ -110,7 +108,7 @@ fn headers_that_are_wrong_are_dropped_silently() {
 fn errors_to_one_host_are_limited() {
     // RFC 1812 §4.3.2.8
     let mut router = Device::router();
-    let mut errors = |router: &mut Device, source, count| {
+    let errors = |router: &mut Device, source, count| {
         (0..count).map(|_| router.receive(IF0, udp(source, ip("192.0.2.1"), b"")).len()).sum::<usize>()
     };
     assert_eq!(errors(&mut router, A, 100), 6);

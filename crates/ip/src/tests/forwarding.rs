@@ -40,7 +40,8 @@ fn the_longest_prefix_wins_and_a_gateway_is_the_next_hop() {
         let lookup = router.ip.route(router.now, ip(destination), 0).unwrap();
         assert_eq!(lookup.gateway, Some(ip(expected)));
         let source = ip("10.0.2.7");
-        let (_, next_hop, ..) = transmitted(router.receive(IF2_OR(destination), udp(source, ip(destination), b"")));
+        let (_, next_hop, ..) =
+            transmitted(router.receive(arrival_for(destination), udp(source, ip(destination), b"")));
         assert_eq!(next_hop, ip(expected));
     }
     router.handle(Input::Route { prefix: prefix("192.0.2.128/25"), route: None });
@@ -48,8 +49,7 @@ fn the_longest_prefix_wins_and_a_gateway_is_the_next_hop() {
 }
 
 /// The interface that a packet to this destination does not leave by.
-#[allow(non_snake_case)]
-fn IF2_OR(destination: &str) -> PortId {
+fn arrival_for(destination: &str) -> PortId {
     if destination.starts_with("192") { IF0 } else { IF1 }
 }
 
@@ -103,14 +103,26 @@ fn martians() {
     // RFC 1812 §5.3.7, §4.2.2.11; RFC 1122 §3.2.1.3
     let mut router = Device::router();
     router.route("0.0.0.0/0", &[("10.0.1.254", IF1)]);
-    for source in
-        ["0.0.0.0", "0.1.2.3", "127.0.0.1", "224.0.0.1", "240.0.0.1", "255.255.255.255", "10.0.0.255", "10.0.1.255", "10.0.0.1", "10.0.1.1", "10.0.0.0"]
-    {
+    for source in [
+        "0.0.0.0",
+        "0.1.2.3",
+        "127.0.0.1",
+        "224.0.0.1",
+        "240.0.0.1",
+        "255.255.255.255",
+        "10.0.0.255",
+        "10.0.1.255",
+        "10.0.0.1",
+        "10.0.1.1",
+        "10.0.0.0",
+    ] {
         let before = router.dropped(DropReason::MartianSource);
         assert_eq!(router.receive(IF0, udp(ip(source), B, b"")), [], "{source}");
         assert_eq!(router.dropped(DropReason::MartianSource), before + 1, "{source}");
     }
-    for destination in ["0.0.0.0", "0.1.2.3", "127.0.0.1", "240.0.0.1", "255.255.255.254", "10.0.0.0", "10.0.1.0"] {
+    for destination in
+        ["0.0.0.0", "0.1.2.3", "127.0.0.1", "240.0.0.1", "255.255.255.254", "10.0.0.0", "10.0.1.0"]
+    {
         let before = router.dropped(DropReason::MartianDestination);
         assert_eq!(router.receive(IF0, udp(A, ip(destination), b"")), [], "{destination}");
         assert_eq!(router.dropped(DropReason::MartianDestination), before + 1, "{destination}");
@@ -122,9 +134,11 @@ fn a_source_that_is_not_routed_back() {
     // RFC 1812 §5.3.8, RFC 3704 §2.2, §2.4
     let mut router = Device::router();
     let stray = ip("192.0.2.1");
-    for (mode, from_b, from_stray) in
-        [(ReversePath::Off, true, true), (ReversePath::Loose, true, false), (ReversePath::Strict, false, false)]
-    {
+    for (mode, from_b, from_stray) in [
+        (ReversePath::Off, true, true),
+        (ReversePath::Loose, true, false),
+        (ReversePath::Strict, false, false),
+    ] {
         router.interface(IF0, &["10.0.0.1/24"], |interface| interface.reverse_path = mode);
         assert_eq!(router.receive(IF0, udp(ip("10.0.1.77"), B, b"")).len(), usize::from(from_b));
         assert_eq!(router.receive(IF0, udp(stray, B, b"")).len(), usize::from(from_stray));
@@ -195,7 +209,9 @@ fn fragments_of_a_packet_that_is_too_large() {
     let outputs = router.receive(IF0, whole);
     let mut rebuilt = Vec::new();
     for (index, output) in outputs.iter().enumerate() {
-        let Output::Transmit { packet, interface: IF1, next_hop: B, .. } = output else { panic!("{output:?}") };
+        let Output::Transmit { packet, interface: IF1, next_hop: B, .. } = output else {
+            panic!("{output:?}")
+        };
         let (header, part) = parse(packet);
         assert_eq!(usize::from(header.fragment_offset), rebuilt.len());
         assert_eq!((header.identification, header.ttl), (7, 63));
@@ -218,7 +234,9 @@ fn a_fragment_is_cut_again() {
     let seen: Vec<_> = outputs
         .iter()
         .map(|output| match output {
-            Output::Transmit { packet, .. } => (parse(packet).0.fragment_offset, parse(packet).0.more_fragments),
+            Output::Transmit { packet, .. } => {
+                (parse(packet).0.fragment_offset, parse(packet).0.more_fragments)
+            }
             other => panic!("{other:?}"),
         })
         .collect();

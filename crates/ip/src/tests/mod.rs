@@ -67,7 +67,12 @@ impl Device {
         device
     }
 
-    pub(crate) fn interface(&mut self, id: PortId, addresses: &[&str], change: impl FnOnce(&mut InterfaceConfig)) {
+    pub(crate) fn interface(
+        &mut self,
+        id: PortId,
+        addresses: &[&str],
+        change: impl FnOnce(&mut InterfaceConfig),
+    ) {
         let mut config = InterfaceConfig::new(&format!("eth{}", id.0));
         let split = |text: &&str| text.split_once('/').map(|(a, len)| (ip(a), len.parse().unwrap())).unwrap();
         config.addresses = addresses.iter().map(split).collect();
@@ -136,7 +141,13 @@ pub(crate) fn udp(source: Ipv4Addr, destination: Ipv4Addr, payload: &[u8]) -> Fr
     frame(&header(source, destination, Protocol::UDP), &datagram(source, destination, 1000, 2000, payload))
 }
 
-pub(crate) fn datagram(from: Ipv4Addr, to: Ipv4Addr, source_port: u16, destination_port: u16, payload: &[u8]) -> Vec<u8> {
+pub(crate) fn datagram(
+    from: Ipv4Addr,
+    to: Ipv4Addr,
+    source_port: u16,
+    destination_port: u16,
+    payload: &[u8],
+) -> Vec<u8> {
     let mut octets = Vec::new();
     Datagram { source_port, destination_port, payload }.emit(from, to, &mut octets);
     octets
@@ -165,7 +176,9 @@ pub(crate) fn parse(packet: &Frame) -> (Header, &[u8]) {
 #[track_caller]
 pub(crate) fn transmitted(outputs: Vec<Output>) -> (PortId, Ipv4Addr, bool, Frame) {
     match <[Output; 1]>::try_from(outputs) {
-        Ok([Output::Transmit { interface, next_hop, broadcast, packet }]) => (interface, next_hop, broadcast, packet),
+        Ok([Output::Transmit { interface, next_hop, broadcast, packet }]) => {
+            (interface, next_hop, broadcast, packet)
+        }
         other => panic!("not one packet: {other:?}"),
     }
 }

@@ -44,9 +44,11 @@ fn expect(value: &Value<'_>, context: &Context<'_, '_>) -> Option<Expect> {
     let count = counts(&mut section);
     if has.is_none() && count.is_none() && !section.has("has") && !section.has("count") {
         let problem = Diagnostic::error(section.span(), "`expect` expects nothing", "needs `has` or `count`");
-        section.reader().push_relation(problem.help(
-            "write `has = { … }` for what each entry must be, `count = 0` where there must be none",
-        ));
+        section.reader().push_relation(
+            problem.help(
+                "write `has = { … }` for what each entry must be, `count = 0` where there must be none",
+            ),
+        );
     }
     Some(Expect { line, of: of?, since, choose, has: has.unwrap_or(Pattern::Table(Vec::new())), count })
 }
@@ -95,7 +97,9 @@ fn counts(section: &mut Section<'_>) -> Option<(usize, usize)> {
         } else if let Some(rest) = text.strip_prefix("<=") {
             parse(rest).map(|n| (0, n))
         } else {
-            text.split_once("..").and_then(|(from, to)| Some((parse(from)?, parse(to)?))).filter(|(a, b)| a <= b)
+            text.split_once("..")
+                .and_then(|(from, to)| Some((parse(from)?, parse(to)?)))
+                .filter(|(a, b)| a <= b)
         };
         let allowed = "expected a number, or as in \">= 3\", \"<= 3\" or \"2..4\"";
         range.or_else(|| value.refuse(value.problem("is no count", allowed)))
@@ -121,15 +125,21 @@ fn pattern(value: &Value<'_>, context: &Context<'_, '_>, depth: usize) -> Option
         DeValue::Integer(_) => value.integer(i64::MIN..=i64::MAX).map(|n| Pattern::Number(n as f64)),
         DeValue::Float(float) => {
             let number = float.as_str().replace('_', "").parse().ok();
-            number.map(Pattern::Number).or_else(|| value.refuse(value.problem("is no number", "expected one")))
+            number
+                .map(Pattern::Number)
+                .or_else(|| value.refuse(value.problem("is no number", "expected one")))
         }
         DeValue::String(text) => Some(match context.nodes.find_end(text) {
-            Some((node, interface)) => Pattern::Mac { node: node.to_owned(), interface: interface.to_owned() },
+            Some((node, interface)) => {
+                Pattern::Mac { node: node.to_owned(), interface: interface.to_owned() }
+            }
             None => Pattern::text(text),
         }),
         DeValue::Datetime(_) => {
             let kinds = ["true or false", "a number", "text", "a list", "a table"].map(str::to_owned);
-            value.refuse(value.problem("is a date or time", format!("expected {}", alternatives(&kinds, "or"))))
+            value.refuse(
+                value.problem("is a date or time", format!("expected {}", alternatives(&kinds, "or"))),
+            )
         }
         DeValue::Array(_) => {
             let items = value.list(|item| pattern(item, context, depth + 1))?;
@@ -138,9 +148,8 @@ fn pattern(value: &Value<'_>, context: &Context<'_, '_>, depth: usize) -> Option
         DeValue::Table(_) => {
             let section = value.section("a table of what must match")?;
             let members = section.entries().into_iter();
-            let members = members.filter_map(|(name, _, value)| {
-                Some((name.to_owned(), pattern(&value, context, depth + 1)?))
-            });
+            let members = members
+                .filter_map(|(name, _, value)| Some((name.to_owned(), pattern(&value, context, depth + 1)?)));
             let members = members.collect();
             section.accept_all();
             Some(Pattern::Table(members))

@@ -18,10 +18,13 @@ pub(super) fn links(sections: Vec<Section<'_>>, nodes: &Nodes<'_>) -> Vec<Link> 
     for section in sections.into_iter().take(MAX_ITEMS) {
         let reader = section.reader();
         let (link, at) = link(section, nodes, &mut taken);
-        if let Some(first) = names.get(&link.name) {
+        let named = !link.name.is_empty();
+        if let Some(first) = names.get(&link.name).filter(|_| named) {
             let message = format!("two links are called \"{}\"", link.name);
             let problem = Diagnostic::error(at, message, "again here").related(first.clone(), "first here");
-            reader.push_relation(problem.help("a link without `name` is called after its ends: \"a.eth0-b.eth0\""));
+            reader.push_relation(
+                problem.help("a link without `name` is called after its ends: \"a.eth0-b.eth0\""),
+            );
         } else {
             names.insert(link.name.clone(), at);
             links.push(link);
@@ -50,7 +53,8 @@ fn link(mut section: Section<'_>, nodes: &Nodes<'_>, taken: &mut BTreeMap<String
         }
     }
     if written && count < 2 {
-        let problem = Diagnostic::error(section.span_of("ends"), "a link has two ends", "expected at least two");
+        let problem =
+            Diagnostic::error(section.span_of("ends"), "a link has two ends", "expected at least two");
         section.reader().push_relation(problem);
     }
     let ends: Vec<End> = kept.into_iter().map(Spanned::into_inner).collect();
@@ -90,7 +94,7 @@ pub(super) fn end(value: &Value<'_>, nodes: &Nodes<'_>) -> Option<End> {
     }
     // The longest name of a node that it begins with: then the interface is wrong.
     let splits = text.match_indices('.').map(|(dot, _)| (&text[..dot], &text[dot + 1..]));
-    let node = splits.filter_map(|(node, i)| Some((node, i, nodes.by_name.get(node)?))).last();
+    let node = splits.filter_map(|(node, i)| Some((node, i, nodes.by_name.get(node)?))).next_back();
     let problem = match node {
         Some((node, interface, entry)) => {
             let problem = value.problem(
@@ -107,11 +111,14 @@ pub(super) fn end(value: &Value<'_>, nodes: &Nodes<'_>) -> Option<End> {
         }
         None if !text.contains('.') => {
             let help = format!("for example \"{text}.eth0\"");
-            value.problem(&format!("has \"{text}\" without an interface"), "expected NODE.INTERFACE").help(help)
+            value
+                .problem(&format!("has \"{text}\" without an interface"), "expected NODE.INTERFACE")
+                .help(help)
         }
         None => {
             let node = text.split_once('.').map_or(text, |(node, _)| node);
-            let problem = value.problem(&format!("names a node \"{node}\" that is not there"), "expected a node");
+            let problem =
+                value.problem(&format!("names a node \"{node}\" that is not there"), "expected a node");
             problem.help(nodes.suggest(node))
         }
     };

@@ -21,12 +21,14 @@ mod query;
 mod step;
 mod units;
 
-pub use units::parse_time;
+pub use units::{parse_rate, parse_share, parse_time};
 
 use crate::scenario::Scenario;
 use std::collections::{BTreeMap, BTreeSet};
 use toml::de::DeTable;
-use trunkline_config::{Diagnostic, Diagnostics, Section, Span, Value, keys_with, lab_node, nearest, parse_with};
+use trunkline_config::{
+    Diagnostic, Diagnostics, Section, Span, Value, keys_with, lab_node, nearest, parse_with,
+};
 use trunkline_core::{Duration, Instant};
 use trunkline_node::config::{NodeConfig, PortKind};
 
@@ -110,7 +112,8 @@ fn read(mut root: Section<'_>, lines: &Lines<'_>) -> Option<Scenario> {
     let links = link::links(root.sections("link", "[[link]]"), &nodes);
     let sections = root.sections("step", "[[step]]");
     refuse_too_many(&root, "step", sections.len());
-    let names: BTreeSet<&str> = links.iter().map(|link| link.name.as_str()).collect();
+    let names: BTreeSet<&str> =
+        links.iter().map(|link| link.name.as_str()).filter(|name| !name.is_empty()).collect();
     let steps = step::steps(sections, &nodes, &names, until, lines);
     Some(Scenario { title, until: Instant::ZERO + until?, seed, nodes: configs, links, steps: steps? })
 }
@@ -139,7 +142,8 @@ fn nodes<'a>(root: &mut Section<'a>) -> (Nodes<'a>, Vec<NodeConfig>) {
     section.accept_all();
     if nodes.by_name.is_empty() {
         let problem = Diagnostic::error(root.span(), "a lab needs nodes", "there is none");
-        root.reader().push_relation(problem.help("describe one with [node.NAME] and [node.NAME.interface.eth0]"));
+        root.reader()
+            .push_relation(problem.help("describe one with [node.NAME] and [node.NAME.interface.eth0]"));
     }
     (nodes, configs)
 }
@@ -176,7 +180,8 @@ impl<'a> Nodes<'a> {
         if self.by_name.contains_key(written) {
             return Some(written.to_owned());
         }
-        let problem = value.problem(&format!("names a node \"{written}\" that is not there"), "expected a node");
+        let problem =
+            value.problem(&format!("names a node \"{written}\" that is not there"), "expected a node");
         value.refuse_relation(problem.help(self.suggest(written)))
     }
 

@@ -120,13 +120,14 @@ pub(super) fn value_words(value: &DeValue<'_>) -> String {
             format!("[{}]", items.join(", "))
         }
         DeValue::Table(table) => {
-            let words = |(key, value): (&toml::Spanned<toml::de::DeString<'_>>, &toml::Spanned<DeValue<'_>>)| {
-                let name: &str = key.get_ref();
-                match name {
-                    "password" => "password = …".to_owned(),
-                    _ => format!("{name} = {}", value_words(value.get_ref())),
-                }
-            };
+            let words =
+                |(key, value): (&toml::Spanned<toml::de::DeString<'_>>, &toml::Spanned<DeValue<'_>>)| {
+                    let name: &str = key.get_ref();
+                    match name {
+                        "password" => "password = …".to_owned(),
+                        _ => format!("{name} = {}", value_words(value.get_ref())),
+                    }
+                };
             let items: Vec<String> = table.iter().map(words).collect();
             format!("{{ {} }}", items.join(", "))
         }

@@ -188,7 +188,8 @@ fn change<'a>(value: &Value<'a>, context: &Context<'_, 'a>) -> Option<RawAction<
     section.accept_all();
     let [(name, name_span, change)] = entries.as_slice() else {
         let problem = value.problem("changes one node at a time", "expected one node's name as the only key");
-        return value.refuse_relation(problem.help("write for example `set.r1.interface.eth0.enabled = false`"));
+        return value
+            .refuse_relation(problem.help("write for example `set.r1.interface.eth0.enabled = false`"));
     };
     if !context.nodes.by_name.contains_key(name) {
         let message = format!("`set` names a node \"{name}\" that is not there");

@@ -38,8 +38,30 @@ impl Text for Time {
 ///
 /// What is allowed, in words.
 pub fn parse_time(text: &str) -> Result<Duration, String> {
-    let read = Time::read(text).map(|time| time.0);
-    read.map_err(|wrong| wrong.help.map_or(wrong.allowed.clone(), |help| format!("{}; {help}", wrong.allowed)))
+    Time::read(text).map(|time| time.0).map_err(in_words)
+}
+
+/// Bits a second with a unit, as a lab file writes them.
+///
+/// # Errors
+///
+/// What is allowed, in words.
+pub fn parse_rate(text: &str) -> Result<u64, String> {
+    Rate::read(text).map(|rate| rate.0).map_err(in_words)
+}
+
+/// A percentage, as a lab file writes it; a share, 0..=1.
+///
+/// # Errors
+///
+/// What is allowed, in words.
+pub fn parse_share(text: &str) -> Result<f64, String> {
+    Share::read(text).map(|share| share.0).map_err(in_words)
+}
+
+fn in_words(wrong: Misread) -> String {
+    let Misread { allowed, help } = wrong;
+    help.map_or(allowed.clone(), |help| format!("{allowed}; {help}"))
 }
 
 /// Bits a second.
@@ -76,9 +98,10 @@ impl Text for Share {
         match split(text) {
             Some((percent, "%")) if percent <= 100.0 => Ok(Share(percent / 100.0)),
             Some((_, "%")) => Err(misread("expected at most 100%")),
-            Some((number, "")) if number <= 1.0 => {
-                Err(Misread { allowed: allowed.to_owned(), help: Some(format!("write \"{}%\"", number * 100.0)) })
-            }
+            Some((number, "")) if number <= 1.0 => Err(Misread {
+                allowed: allowed.to_owned(),
+                help: Some(format!("write \"{}%\"", number * 100.0)),
+            }),
             _ => Err(misread(allowed)),
         }
     }

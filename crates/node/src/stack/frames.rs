@@ -83,7 +83,11 @@ impl Stack {
                 let packet = trimmed(frame);
                 let link_broadcast = destination.is_group();
                 let interface = PortId(number as u32);
-                self.ip.handle(now, ip::Input::Packet { interface, packet, link_broadcast }, &mut self.ip_out);
+                self.ip.handle(
+                    now,
+                    ip::Input::Packet { interface, packet, link_broadcast },
+                    &mut self.ip_out,
+                );
                 self.work(now, out);
             }
             EtherType::ARP => {

@@ -120,7 +120,8 @@ impl Stack {
         (up, mac, mtu): (bool, MacAddr, u32),
         out: &mut Outbox<NodeOutput>,
     ) {
-        let Some(port) = self.ports.get(number.index()) else { return };
+        let Some(port) = self.ports.get_mut(number.index()) else { return };
+        port.state = (up, mac, mtu);
         let own = port.interface;
         if let Some(Some(interface)) = self.interfaces.get_mut(own) {
             (interface.carrier, interface.port_mac, interface.port_mtu) = (up, mac, mtu);

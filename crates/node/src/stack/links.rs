@@ -33,6 +33,8 @@ pub(super) struct Port {
     pub(super) interface: usize,
     /// It has a carrier and is enabled.
     pub(super) up: bool,
+    /// What was said of it last: carrier, MAC address, the most octets of a packet.
+    pub(super) state: (bool, MacAddr, u32),
     pub(super) frames_in: u64,
     pub(super) octets_in: u64,
     pub(super) frames_out: u64,
@@ -48,6 +50,7 @@ impl Port {
             role,
             interface,
             up: false,
+            state: (false, MacAddr::UNSPECIFIED, u32::MAX),
             frames_in: 0,
             octets_in: 0,
             frames_out: 0,

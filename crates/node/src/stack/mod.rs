@@ -20,6 +20,7 @@ mod interface;
 mod links;
 mod named;
 mod packets;
+mod pattern;
 mod ping;
 mod plan;
 mod reconfigure;
@@ -37,6 +38,7 @@ use crate::config::NodeConfig;
 use bridges::BridgeState;
 use interface::Interface;
 use links::Port;
+use pattern::Pattern;
 use sockets::Sockets;
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -99,12 +101,17 @@ pub(crate) struct Stack {
     segment: Vec<u8>,
     /// Octets on their way through a socket.
     octets: Vec<u8>,
+    /// What transfers send, and what chargen does.
+    numbers: Pattern,
+    characters: Pattern,
     pub(crate) sockets: Sockets,
     tasks: Tasks,
     /// The routes that the kernel has of ours, where it has any.
     kernel_has: BTreeSet<Prefix>,
     rng: Rng,
     watched: bool,
+    /// There is more to do, but not now.
+    resting: bool,
     /// When [`Stack::handle_timeout`] is due; may be early.
     deadline: Option<Instant>,
 }
@@ -125,11 +132,14 @@ impl Stack {
             tcp_touched: false,
             segment: Vec::new(),
             octets: Vec::new(),
+            numbers: transfer::PATTERN,
+            characters: services::PATTERN,
             sockets: Sockets::default(),
             tasks: Tasks::new(rng.next_u64()),
             kernel_has: BTreeSet::new(),
             rng,
             watched: false,
+            resting: false,
             deadline: None,
         };
         stack.apply(Instant::ZERO, config);
@@ -160,6 +170,28 @@ impl Stack {
         }
     }
 
+    /// What the routing has to know of the interfaces from the start.
+    pub(crate) fn first_interfaces(&mut self) -> Vec<InterfaceChange> {
+        let change = |said| match said {
+            Said::Interface(change) => Some(change),
+            _ => None,
+        };
+        self.said.drain().filter_map(change).collect()
+    }
+
+    /// Whether [`Stack::work`] has something to do.
+    #[inline]
+    pub(crate) fn has_work(&self) -> bool {
+        let empty = self.ip_out.is_empty() && self.tcp_out.is_empty() && !self.tcp_touched;
+        !empty && !self.resting
+    }
+
+    /// Whether neither the stack nor the node has anything to do.
+    #[inline]
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.said.is_empty() && !self.has_work()
+    }
+
     /// Carries on what the machines have to say, until all are silent.
     pub(crate) fn work(&mut self, now: Instant, out: &mut Outbox<NodeOutput>) {
         for _ in 0..MAX_WORK {
@@ -174,6 +206,7 @@ impl Stack {
                 return;
             }
         }
+        self.resting = true;
         self.note(Some(now + REST));
     }
 
@@ -199,6 +232,7 @@ impl Stack {
             return;
         }
         self.deadline = None;
+        self.resting = false;
         for state in self.bridges.iter_mut().flatten() {
             if state.bridge.poll_timeout().is_some_and(|due| due <= now) {
                 state.bridge.handle_timeout(now);

@@ -54,16 +54,14 @@ pub(super) fn interfaces(config: &NodeConfig, bridges: &[BridgeConfig]) -> Vec<P
             member_of: bridge.map(|bridge| bridge.name.clone()),
         });
     }
-    let loopbacks =
-        config.interfaces.iter().filter(|i| i.port == PortKind::Loopback && !is_bridge(&i.name));
+    let loopbacks = config.interfaces.iter().filter(|i| i.port == PortKind::Loopback && !is_bridge(&i.name));
     for interface in loopbacks {
         let config = interface.clone();
         planned.push(Planned { config, link: PlannedLink::Loopback, member_of: None });
     }
     for bridge in bridges {
         let own = config.interfaces.iter().find(|interface| interface.name == bridge.name);
-        let config =
-            own.cloned().unwrap_or_else(|| InterfaceConfig::new(&bridge.name, PortKind::Loopback));
+        let config = own.cloned().unwrap_or_else(|| InterfaceConfig::new(&bridge.name, PortKind::Loopback));
         planned.push(Planned { config, link: PlannedLink::Bridge, member_of: None });
     }
     planned

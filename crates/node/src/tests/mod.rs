@@ -4,6 +4,7 @@ mod fib;
 mod node;
 mod pair;
 mod routing;
+mod stack;
 
 use crate::config::StaticRoute;
 use crate::{FibNextHop, InterfaceChange, KernelRoute};

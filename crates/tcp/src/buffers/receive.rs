@@ -87,10 +87,12 @@ impl ReceiveBuffer {
 
     /// Takes in octets that arrived at `seq`, which the caller cut to at most 2^31 from `next` and inside the window.
     pub(crate) fn insert(&mut self, seq: SeqNum, data: &[u8]) -> Inserted {
+        if data.is_empty() {
+            return Inserted::default();
+        }
         let end = seq + data.len() as u32;
         if end.le(self.next) {
-            let duplicate = Some((seq, end)).filter(|_| !data.is_empty());
-            return Inserted { duplicate, ..Inserted::default() };
+            return Inserted { duplicate: Some((seq, end)), ..Inserted::default() };
         }
         let old = if seq.lt(self.next) { (self.next - seq) as usize } else { 0 };
         let (start, data) = (seq + old as u32, &data[old..]);

@@ -91,11 +91,7 @@ impl Connection {
     fn fin_was_acked(&mut self, cx: &mut Cx<'_>, fin: bool) -> bool {
         match self.state {
             State::FinWait1 => {
-                let why = if fin && self.receive.next() == self.rcv_nxt() {
-                    Cause::FinAck
-                } else {
-                    Cause::AckOfFin
-                };
+                let why = if fin { Cause::FinAck } else { Cause::AckOfFin };
                 self.enter(cx, State::FinWait2, why);
                 if self.user_closed {
                     self.give_up_at = Some(cx.now + cx.config.fin_wait_2_timeout);

@@ -152,6 +152,8 @@ pub(crate) struct Connection {
     delayed_ack_at: Option<Instant>,
     persist_at: Option<Instant>,
     persist_backoff: u32,
+    /// When the first of the zero-window probes was due.
+    probing_since: Instant,
     time_wait_at: Option<Instant>,
     give_up_at: Option<Instant>,
     /// Keepalives sent since the peer was last heard, and when the last was.
@@ -255,6 +257,7 @@ impl Connection {
             delayed_ack_at: None,
             persist_at: None,
             persist_backoff: 0,
+            probing_since: now,
             time_wait_at: None,
             give_up_at: None,
             keepalives: 0,

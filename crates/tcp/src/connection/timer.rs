@@ -17,6 +17,7 @@ impl Connection {
         let recovery = if self.nothing_in_flight() { None } else { self.recovery.poll_timeout() };
         [
             (self.give_up_at, TimerKind::GiveUp),
+            (self.user_timeout_at(), TimerKind::GiveUp),
             (self.time_wait_at, TimerKind::TimeWait),
             (recovery.filter(|_| self.is_alive()), TimerKind::Retransmission),
             (self.persist_at, TimerKind::Persist),
@@ -30,6 +31,20 @@ impl Connection {
 
     fn is_alive(&self) -> bool {
         !matches!(self.state, State::Closed | State::TimeWait)
+    }
+
+    /// When the user's patience ends: data unacknowledged, or probes of a closed window unanswered, for too long. A peer
+    /// that answers with a closed window is alive, whatever it does not take (RFC 9293 §3.8.6.1).
+    fn user_timeout_at(&self) -> Option<Instant> {
+        let limit = self.options.user_timeout.filter(|_| self.is_alive())?;
+        if self.snd_wnd == 0 && self.persist_backoff > 0 {
+            Some(self.last_heard.max(self.probing_since) + limit)
+        } else if self.nothing_in_flight() || self.syn_due && self.stats.syns == 0 {
+            None
+        } else {
+            let zero = self.snd_wnd == 0 && self.snd_una != self.ends.iss;
+            Some(if zero { self.last_heard.max(self.unacked_since) } else { self.unacked_since } + limit)
+        }
     }
 
     fn keepalive_at(&self) -> Option<Instant> {
@@ -53,6 +68,9 @@ impl Connection {
         }
         if due(self.time_wait_at) {
             return self.expire(cx, Cause::Timeout);
+        }
+        if due(self.user_timeout_at()) {
+            return self.timed_out(cx);
         }
         if self.is_alive() && !self.nothing_in_flight() && due(self.recovery.poll_timeout()) {
             self.recovery_timeout(cx);
@@ -91,21 +109,9 @@ impl Connection {
         self.die(cx, Cause::Timeout, how);
     }
 
-    fn patience_is_over(&self, since: Instant, now: Instant) -> bool {
-        self.options.user_timeout.is_some_and(|limit| now.since(since) >= limit)
-    }
-
     fn recovery_timeout(&mut self, cx: &mut Cx<'_>) {
         match self.recovery.on_timeout(cx.now) {
-            TimeoutAction::Rto => {
-                // A peer that answers with a closed window is alive, whatever it does not take (RFC 9293 §3.8.6.1).
-                let since = if self.snd_wnd == 0 { self.last_heard } else { self.unacked_since };
-                if self.patience_is_over(since, cx.now) {
-                    self.timed_out(cx);
-                } else if self.snd_una == self.ends.iss {
-                    self.syn_due = true;
-                }
-            }
+            TimeoutAction::Rto => self.syn_due |= self.snd_una == self.ends.iss,
             TimeoutAction::Probe if self.snd_una != self.ends.iss => self.probe_due = Probe::Tail,
             TimeoutAction::Probe | TimeoutAction::Reorder | TimeoutAction::None => {}
         }
@@ -122,10 +128,10 @@ impl Connection {
         if !self.nothing_in_flight() {
             return;
         }
-        if self.persist_backoff > 0 && self.patience_is_over(self.last_heard, cx.now) {
-            return self.timed_out(cx);
-        }
         if self.snd_wnd == 0 {
+            if self.persist_backoff == 0 {
+                self.probing_since = cx.now;
+            }
             self.persist_backoff += 1;
             self.probe_due = Probe::Window;
         } else {

@@ -52,6 +52,13 @@ pub(super) struct Incoming<'a> {
     pub(super) segment: &'a Segment<'a>,
 }
 
+impl Incoming<'_> {
+    /// For signing an answer without a connection.
+    pub(super) fn reply_context(&self) -> Context {
+        Context { source: self.local.0, destination: self.remote.0, iss: SeqNum(0), irs: None }
+    }
+}
+
 impl Tcp {
     /// The listener for a segment to `local`: one for the address goes before one for all.
     pub(super) fn listener_for(&self, local: Endpoint) -> Option<ListenerId> {
@@ -84,7 +91,7 @@ impl Tcp {
         }
         if flags.contains(Flags::ACK) {
             if flags.contains(Flags::SYN) || !self.cookie_returns(now, id, incoming, &options, out) {
-                self.reset_unknown(now, incoming);
+                self.reset_unknown(now, incoming, options.auth.as_ref());
             }
         } else if flags.contains(Flags::SYN) {
             self.syn(now, id, incoming, options, after, out);
@@ -183,8 +190,8 @@ impl Tcp {
             answer.window_scale = kept.window_scale.map(|_| scale_for(options.receive_buffer));
         }
         let signer = options.auth.as_ref().map(|key| {
-            let (source, destination) = (local.0, remote.0);
-            Box::new((Signer::new(key), Context { source, destination, iss, irs: Some(segment.sequence) }))
+            let context = Context { iss, irs: Some(segment.sequence), ..incoming.reply_context() };
+            Box::new((Signer::new(key), context))
         });
         self.counters.cookies_sent += 1;
         let reply = Reply {

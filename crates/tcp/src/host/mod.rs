@@ -12,7 +12,7 @@ use crate::api::{
     ApiError, Cause, Config, ConnectionView, Endpoint, IcmpError, ListenerId, ListenerView, Options, Output,
     Received, SocketId, Transmit,
 };
-use crate::auth::Key;
+use crate::auth::{Key, Signer};
 use crate::connection::{Connection, Cx, State, Verdict};
 use crate::counters::Counters;
 use crate::isn::Secret;
@@ -315,14 +315,15 @@ impl Tcp {
     ) {
         match self.listener_for(incoming.local) {
             Some(id) => self.in_listen(now, id, incoming, after, out),
-            None => self.reset_unknown(now, incoming),
+            None => self.reset_unknown(now, incoming, None),
         }
     }
 
-    /// The RST of RFC 9293 §3.10.7.1, never to a RST.
-    fn reset_unknown(&mut self, now: Instant, incoming: &Incoming<'_>) {
+    /// The RST of RFC 9293 §3.10.7.1, never to a RST. It is signed where the peer would not believe it otherwise; with
+    /// TCP-AO that cannot be done without a connection (RFC 5925 §7.7).
+    fn reset_unknown(&mut self, now: Instant, incoming: &Incoming<'_>, key: Option<&Key>) {
         let segment = incoming.segment;
-        if segment.flags.contains(Flags::RST) {
+        if segment.flags.contains(Flags::RST) || matches!(key, Some(Key::Ao(_))) {
             return;
         }
         if !self.resets.take(now) {
@@ -344,7 +345,7 @@ impl Tcp {
             options: wire::Options::NONE,
             ttl: RESET_TTL,
             tos: 0,
-            signer: None,
+            signer: key.map(|key| Box::new((Signer::new(key), incoming.reply_context()))),
         };
         self.replies.push(reply, &mut self.counters);
     }

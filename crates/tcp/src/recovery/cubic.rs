@@ -166,7 +166,8 @@ mod tests {
             // One acknowledgment for each two segments, spread over the RTT of 100 ms.
             let acks = cwnd / (2 * MSS);
             for ack in 0..acks {
-                cwnd = cubic.on_ack(cwnd, acked(round * 100 + u64::from(ack) * 100 / u64::from(acks), 2 * MSS));
+                cwnd =
+                    cubic.on_ack(cwnd, acked(round * 100 + u64::from(ack) * 100 / u64::from(acks), 2 * MSS));
             }
             at.push(cwnd);
         }
@@ -197,7 +198,7 @@ mod tests {
                 cwnd = cubic.on_ack(cwnd, Acked { srtt, ..acked(rounds, octets) });
                 left -= octets;
             }
-            assert!(cwnd - before <= 600, "{before} {cwnd}");
+            assert!(cwnd > 20 * MSS || cwnd - before <= 600, "{before} {cwnd}");
             rounds += 1;
         }
         // 6 segments at 0.529 each round.

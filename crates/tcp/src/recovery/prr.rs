@@ -23,7 +23,14 @@ impl Prr {
     }
 
     /// An acknowledgment delivered octets; how many may be sent now. `safe`: it moved SND.UNA and showed no new loss.
-    pub(crate) fn acknowledged(&mut self, delivered: u32, pipe: u32, ssthresh: u32, mss: u32, safe: bool) -> u32 {
+    pub(crate) fn acknowledged(
+        &mut self,
+        delivered: u32,
+        pipe: u32,
+        ssthresh: u32,
+        mss: u32,
+        safe: bool,
+    ) -> u32 {
         self.delivered += u64::from(delivered);
         let (pipe, ssthresh, mss) = (u64::from(pipe), u64::from(ssthresh), u64::from(mss));
         let allowed = if pipe > ssthresh {

@@ -77,6 +77,21 @@ impl Rack {
         }
     }
 
+    /// The round trip in which the window was widened is over.
+    pub(crate) fn forget_round(&mut self, una: SeqNum) {
+        self.dsack_round = self.dsack_round.filter(|round| una.lt(*round));
+    }
+
+    /// Something was late that had been taken for lost.
+    pub(crate) fn reordered(&mut self) {
+        self.reordering_seen = true;
+    }
+
+    /// What was taken for the arrival of a retransmission was that of the original: nothing is known to have arrived.
+    pub(crate) fn forget_newest(&mut self) {
+        self.newest = None;
+    }
+
     /// Step 4: a recovery ended.
     pub(crate) fn recovered(&mut self) {
         self.reo_wnd_persist = self.reo_wnd_persist.saturating_sub(1);
@@ -86,7 +101,13 @@ impl Rack {
     }
 
     /// Step 4: the reordering window. `recovering`: in recovery from losses, or from a timeout.
-    pub(crate) fn window(&self, recovering: bool, sacked: u32, min_rtt: Duration, srtt: Duration) -> Duration {
+    pub(crate) fn window(
+        &self,
+        recovering: bool,
+        sacked: u32,
+        min_rtt: Duration,
+        srtt: Duration,
+    ) -> Duration {
         if !self.reordering_seen && (recovering || sacked >= DUP_THRESH) {
             return Duration::ZERO;
         }
@@ -124,7 +145,8 @@ impl Rack {
     }
 }
 
-/// RACK_sent_after (RFC 8985 §6.2): by time, then by sequence.
+/// RACK_sent_after (RFC 8985 §6.2): by time, then by sequence. The scoreboard gives no time twice, so that a retransmission
+/// comes after new data that left at once with it, as it did.
 fn sent_after(a: (Instant, SeqNum), b: (Instant, SeqNum)) -> bool {
     a.0 > b.0 || a.0 == b.0 && a.1.gt(b.1)
 }

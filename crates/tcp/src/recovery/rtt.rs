@@ -50,9 +50,10 @@ impl Rtt {
         self.base = (srtt + (rttvar * 4).max(self.min_rto)).min(self.max_rto);
     }
 
-    /// Takes a sample for the least RTT.
+    /// Takes a sample for the least RTT. Zero is none: see `sample`.
     pub(crate) fn sample_min(&mut self, now: Instant, sample: Duration) {
         match self.min {
+            _ if sample.is_zero() => {}
             Some((least, at)) if least < sample && now.since(at) <= MIN_RTT_WINDOW => {}
             _ => self.min = Some((sample, now)),
         }

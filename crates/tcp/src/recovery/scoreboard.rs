@@ -6,7 +6,7 @@
 
 use crate::SeqNum;
 use std::collections::VecDeque;
-use trunkline_core::Instant;
+use trunkline_core::{Duration, Instant};
 
 /// Most records; what is sent beyond joins the last one.
 pub(crate) const MAX_RECORDS: usize = 1 << 16;
@@ -20,7 +20,7 @@ pub(crate) struct Record {
     pub(crate) seq: SeqNum,
     /// Octets, SYN and FIN included.
     pub(crate) len: u32,
-    /// When it was last sent.
+    /// When it was last sent. No two transmissions have the same time: what was sent at once differs by nanoseconds.
     pub(crate) sent: Instant,
     /// The receiver has it.
     pub(crate) sacked: bool,
@@ -62,6 +62,8 @@ pub(crate) struct Scoreboard {
     lost_octets: u32,
     /// No record before it is lost.
     hint: SeqNum,
+    /// When the last transmission was, in its own time: no two at once.
+    clock: Option<Instant>,
 }
 
 impl Scoreboard {
@@ -76,6 +78,7 @@ impl Scoreboard {
             sacked_records: 0,
             lost_octets: 0,
             hint: iss,
+            clock: None,
         }
     }
 
@@ -134,6 +137,7 @@ impl Scoreboard {
 
     /// New data were sent: they follow what was sent before.
     pub(crate) fn push(&mut self, now: Instant, len: u32) {
+        let now = self.tick(now);
         let seq = self.nxt;
         self.nxt += len;
         self.log(Transmission { seq, end: self.nxt, sent: now });
@@ -152,6 +156,12 @@ impl Scoreboard {
             lost: false,
             retransmitted: false,
         });
+    }
+
+    fn tick(&mut self, now: Instant) -> Instant {
+        let next = self.clock.map_or(now, |last| now.max(last + Duration::from_nanos(1)));
+        self.clock = Some(next);
+        next
     }
 
     fn log(&mut self, transmission: Transmission) {
@@ -182,6 +192,7 @@ impl Scoreboard {
         if from.ge(to) {
             return;
         }
+        let now = self.tick(now);
         self.split(from);
         self.split(to);
         let mut i = self.index(from);
@@ -340,10 +351,16 @@ impl Scoreboard {
 
     /// Nothing counts as lost (RFC 4015: the recovery was needless).
     pub(crate) fn unmark_lost(&mut self) {
-        if self.lost_octets > 0 {
-            self.records.iter_mut().for_each(|r| r.lost = false);
-            self.lost_octets = 0;
+        if self.lost_octets == 0 {
+            return;
         }
+        self.lost_octets = 0;
+        self.records.iter_mut().for_each(|r| r.lost = false);
+        // They are in the order of time again.
+        self.transmissions.clear();
+        let live = self.records.iter().filter(|r| !r.sacked);
+        self.transmissions.extend(live.map(|r| Transmission { seq: r.seq, end: r.end(), sent: r.sent }));
+        self.transmissions.make_contiguous().sort_by_key(|t| t.sent);
     }
 
     /// The receiver threw away what it had SACKed (RFC 2018 §8).

@@ -498,3 +498,15 @@ fn writable_tells_once_there_is_room() {
     s.peer(1, 1001, ACK, &[]);
     assert_eq!(s.told.len(), 1, "once");
 }
+
+#[test]
+fn nothing_comes_after_a_fin() {
+    let mut s = Script::established(Options::default());
+    s.peer(11, 1, FIN_ACK, b"end");
+    assert!(s.peer(14, 1, ACK, b"more").iter().all(|sent| sent.ack == 1));
+    s.peer(8, 1, ACK, b"and more");
+    let sent = s.peer(1, 1, ACK, b"before ");
+    assert_eq!(sent.last().unwrap().ack, 15, "data up to the FIN, and the FIN");
+    assert_eq!(s.state(), State::CloseWait);
+    assert_eq!(s.receive(100), (b"before and mo".to_vec(), true));
+}

@@ -116,10 +116,6 @@ impl Fuzz {
         }
     }
 
-    fn id(&self, which: usize) -> Option<SocketId> {
-        self.alive.get(which % self.alive.len().max(1)).copied()
-    }
-
     fn segment(&mut self, local: Endpoint, remote: Endpoint, step: &Step, una: SeqNum, next: SeqNum) {
         let Step::Near { seq, ack, flags, window, len, options, urgent, .. } = *step else { return };
         let payload = vec![0x55; len];

@@ -144,9 +144,8 @@ impl Script {
             assert!(sent.len() < 10_000, "sends for ever");
         }
         while let Some(output) = self.out.pop() {
-            match output {
-                Output::Incoming { id, .. } => self.id = Some(id),
-                _ => {}
+            if let Output::Incoming { id, .. } = output {
+                self.id = Some(id);
             }
             self.told.push(output);
         }

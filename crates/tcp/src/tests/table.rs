@@ -6,8 +6,10 @@ use std::fmt::Write;
 use trunkline_core::Duration;
 use trunkline_wire::tcp::Flags;
 
-/// How a row is reached: the state, whether the open was active, and what then happened.
-const ROWS: [(&str, fn() -> Script); 13] = [
+/// A state, and how it is reached.
+type Row = (&'static str, fn() -> Script);
+
+const ROWS: [Row; 13] = [
     ("CLOSED", Script::plain),
     ("LISTEN", || {
         let mut s = Script::plain();

@@ -1,0 +1,145 @@
+//! `trunkline lab`: networks in virtual time.
+//!
+//! | part | module |
+//! |---|---|
+//! | which lab is meant | `source` |
+//! | `lab run` | `run` |
+//! | what happens, a line each | `timeline` |
+//! | how far a long run is | `progress` |
+//! | `lab repl` | `repl` |
+//! | `lab fuzz` | `fuzz` |
+
+mod fuzz;
+mod progress;
+mod repl;
+mod run;
+mod source;
+mod timeline;
+
+use crate::Failure;
+use crate::args::{Lab, Show};
+use crate::command::{append, page_end, show_query};
+use crate::show::{self, Style};
+use std::io::Write;
+use trunkline_api::view_json;
+use trunkline_core::{Duration, Instant};
+use trunkline_lab::builtin::LABS;
+use trunkline_lab::run::{Options, Run};
+use trunkline_lab::sim::LabError;
+use trunkline_view::{Answer, Query, bgp};
+
+/// Routes of one page.
+const PAGE: u32 = 10_000;
+
+/// Does what is asked.
+pub(crate) fn execute(lab: Lab, json: bool, out: &mut impl Write) -> Result<(), Failure> {
+    let style = Style::of_stdout();
+    match lab {
+        Lab::List => list(out),
+        Lab::Run { run, pcap, frames } => run::run(&run, pcap.as_deref(), frames, json, style, out),
+        Lab::Show { lab, at, of, what } => {
+            let scenario = source::read(&lab.file)?;
+            let options = Options { seed: lab.seed, ..Options::default() };
+            let mut run = Run::new(scenario, &options, &mut |_| {}).map_err(cannot)?;
+            run.run_until(Instant::ZERO + at, &mut |_| {});
+            show(&mut run, &of, what, json, style, out)
+        }
+        Lab::Repl(lab) => repl::repl(&lab, style, std::io::stdin().lock(), out),
+        Lab::Fuzz { file, seeds, first } => fuzz::run(&file, first, seeds, json, style, out),
+    }
+}
+
+fn cannot(error: LabError) -> Failure {
+    Failure::Message(error.to_string())
+}
+
+/// Names and titles.
+fn list(out: &mut impl Write) -> Result<(), Failure> {
+    let width = LABS.iter().map(|lab| lab.name.len()).max().unwrap_or(0);
+    for lab in LABS {
+        let title = source::read(lab.name)?.title;
+        writeln!(out, "{:width$}  {title}", lab.name)?;
+    }
+    Ok(())
+}
+
+/// What a `show` shows of a simulated node.
+fn show(
+    run: &mut Run,
+    node: &str,
+    what: Show,
+    json: bool,
+    style: Style,
+    out: &mut impl Write,
+) -> Result<(), Failure> {
+    let (mut query, detail, limit): (Box<dyn FnMut(u64, u32) -> Query>, bool, u64) = match what {
+        Show::Routes { prefix, paging } => {
+            let query = move |cursor, limit| Query::Routes { prefix, cursor, limit };
+            (Box::new(query), prefix.is_some(), if paging.all { u64::MAX } else { paging.limit })
+        }
+        Show::Bgp(crate::args::ShowBgp::Routes(options)) => {
+            let (detail, paging) = (options.prefix.is_some(), options.paging.clone());
+            let query = move |cursor, limit| {
+                Query::BgpRoutes(bgp::RoutesQuery {
+                    family: options.family.clone(),
+                    prefix: options.prefix,
+                    received: options.received,
+                    advertised: options.advertised,
+                    cursor,
+                    limit,
+                })
+            };
+            (Box::new(query), detail, if paging.all { u64::MAX } else { paging.limit })
+        }
+        other => {
+            let Some(query) = show_query(other) else { return Ok(()) };
+            let answer = answer(run, node, query)?;
+            let text =
+                if json { format!("{}\n", view_json(&answer, true)) } else { show::human(&answer, style) };
+            return Ok(out.write_all(text.as_bytes())?);
+        }
+    };
+    let mut all: Option<Answer> = None;
+    let (mut cursor, mut left) = (0, limit);
+    loop {
+        let page = answer(run, node, query(cursor, u32::try_from(left).unwrap_or(PAGE).min(PAGE)))?;
+        let (shown, next) = page_end(&page)?;
+        left = left.saturating_sub(shown);
+        match &mut all {
+            Some(all) => append(all, page),
+            None => all = Some(page),
+        }
+        match next.filter(|next| *next > cursor && left > 0) {
+            Some(next) => cursor = next,
+            None => break,
+        }
+    }
+    let Some(all) = all else { return Ok(()) };
+    let text = if json {
+        format!("{}\n", view_json(&all, true))
+    } else {
+        show::Pages::new(style, detail).page(&all, true)
+    };
+    Ok(out.write_all(text.as_bytes())?)
+}
+
+fn answer(run: &mut Run, node: &str, query: Query) -> Result<Answer, Failure> {
+    match run.ask(node, query, &mut |_| {}) {
+        Answer::Error(error) => Err(Failure::Message(error.message)),
+        answer => Ok(answer),
+    }
+}
+
+/// Virtual time as a number.
+fn seconds(at: Instant) -> f64 {
+    at.as_nanos() as f64 / 1e9
+}
+
+/// Virtual time in seconds, with as many digits as tell frames apart.
+fn clock(at: Instant) -> String {
+    let time = Duration::from_nanos(at.as_nanos());
+    format!("{:>5}.{:06}", time.as_secs(), time.subsec_micros())
+}
+
+#[cfg(test)]
+mod tests;

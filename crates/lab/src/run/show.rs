@@ -1,0 +1,136 @@
+//! What a node shows, as a list of plain entries.
+
+use super::Run;
+use crate::dissect::dissect;
+use crate::scenario::Show;
+use crate::sim::{Asked, Lab, NodeIndex};
+use crate::words;
+use serde_json::{Value, json};
+use trunkline_core::Instant;
+use trunkline_view::bgp::RoutesQuery;
+use trunkline_view::{Answer, Query};
+
+/// Entries of a page.
+const PAGE: u32 = 10_000;
+
+/// Seconds since the start.
+pub(super) fn seconds(at: Instant) -> f64 {
+    at.as_nanos() as f64 / 1e9
+}
+
+/// The entries of what a node shows; an error's words where it shows nothing.
+pub(super) fn node(run: &mut Run, name: &str, show: Show, since: Instant) -> Result<Vec<Value>, String> {
+    let index = run.lab.node(name).map_err(|error| error.to_string())?;
+    let answers = run.log.answers.iter().filter(|(_, node, _)| node == name).map(|(_, _, answer)| answer);
+    Ok(match show {
+        Show::Ping => answers.filter_map(|a| if let Answer::Ping(view) = a { plain(view) } else { None }).collect(),
+        Show::Traceroute => {
+            answers.filter_map(|a| if let Answer::Traceroute(view) = a { plain(view) } else { None }).collect()
+        }
+        Show::Transfer => {
+            answers.filter_map(|a| if let Answer::Transfer(view) = a { plain(view) } else { None }).collect()
+        }
+        Show::Events => events(run, name, since),
+        _ => return state(&mut run.lab, index, show),
+    })
+}
+
+/// The state of a node as entries.
+pub(crate) fn state(lab: &mut Lab, node: NodeIndex, show: Show) -> Result<Vec<Value>, String> {
+    let mut entries = Vec::new();
+    let mut cursor = 0;
+    loop {
+        let query = match show {
+            Show::Arp => Query::Arp { interface: None },
+            Show::Mac => Query::Mac { bridge: None },
+            Show::Tcp => Query::Tcp,
+            Show::Ip => Query::IpStatistics,
+            Show::Interfaces => Query::Interfaces,
+            Show::Routes => Query::Routes { prefix: None, cursor, limit: PAGE },
+            Show::Node => Query::Node,
+            Show::BgpSummary => Query::BgpSummary,
+            Show::BgpNeighbors => Query::BgpNeighbors { address: None },
+            Show::BgpRoutes => Query::BgpRoutes(RoutesQuery {
+                family: None,
+                prefix: None,
+                received: None,
+                advertised: None,
+                cursor,
+                limit: PAGE,
+            }),
+            Show::Ping | Show::Traceroute | Show::Transfer | Show::Events => return Ok(entries),
+        };
+        let answer = match lab.query(node, query, &mut ()) {
+            Asked::Now(answer) => answer,
+            Asked::Later(_) => return Err("no answer at once".to_owned()),
+        };
+        let next = match answer {
+            Answer::Arp(view) => add(&mut entries, &view.entries, None),
+            Answer::Mac(view) => add(&mut entries, &view.entries, None),
+            Answer::Tcp(view) => {
+                add(&mut entries, &view.connections, None);
+                // A listener is a connection in the state LISTEN (RFC 9293 §3.3.2).
+                entries.extend(view.listeners.iter().filter_map(plain).map(|mut listener| {
+                    listener["state"] = json!("LISTEN");
+                    listener
+                }));
+                None
+            }
+            Answer::Interfaces(view) => add(&mut entries, &view.interfaces, None),
+            Answer::Routes(view) => add(&mut entries, &view.routes, view.next),
+            Answer::BgpSummary(view) => add(&mut entries, &view.neighbors, None),
+            Answer::BgpNeighbors(view) => add(&mut entries, &view.neighbors, None),
+            Answer::BgpRoutes(view) => add(&mut entries, &view.paths, view.next),
+            Answer::IpStatistics(view) => add(&mut entries, &[view], None),
+            Answer::Node(view) => add(&mut entries, &[view], None),
+            Answer::Error(error) => return Err(error.message),
+            _ => None,
+        };
+        match next {
+            Some(next) => cursor = next,
+            None => return Ok(entries),
+        }
+    }
+}
+
+fn add<T: serde::Serialize>(entries: &mut Vec<Value>, items: &[T], next: Option<u64>) -> Option<u64> {
+    entries.extend(items.iter().filter_map(plain));
+    next
+}
+
+fn plain<T: serde::Serialize>(item: &T) -> Option<Value> {
+    serde_json::to_value(item).ok()
+}
+
+fn events(run: &Run, name: &str, since: Instant) -> Vec<Value> {
+    let of_node = run.log.events.iter().filter(|(at, node, _)| node == name && *at >= since);
+    of_node
+        .filter_map(|(at, _, event)| {
+            let mut value = plain(event)?;
+            value["at"] = json!(seconds(*at));
+            value["words"] = json!(words::event(event));
+            Some(value)
+        })
+        .collect()
+}
+
+/// The frames that a link took.
+pub(super) fn link(run: &Run, link: &str, since: Instant) -> Vec<Value> {
+    let frames = run.log.frames.get(link).into_iter().flatten();
+    frames
+        .filter(|kept| kept.at >= since)
+        .map(|kept| {
+            let content = dissect(&kept.frame);
+            let mut layers = content.layers;
+            layers.insert("words".to_owned(), json!(content.summary));
+            layers.insert("at".to_owned(), json!(seconds(kept.at)));
+            layers.insert("sender".to_owned(), json!(kept.sender));
+            let fate = match &kept.fate {
+                None => Some("no room on the link"),
+                Some(fate) => fate.words(),
+            };
+            layers.insert("fate".to_owned(), json!(fate));
+            Value::Object(layers)
+        })
+        .collect()
+}

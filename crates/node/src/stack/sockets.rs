@@ -1,0 +1,245 @@
+//! Sockets: whose each connection and listener is, and what becomes of TCP's news.
+
+use super::Stack;
+use super::named::Named;
+use super::services::ServiceState;
+use super::speaker::Speaker;
+use crate::config::ServiceKind;
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddrV4};
+use trunkline_bgp::transport::TcpError;
+use trunkline_core::{ConnId, Duration, Instant, Ipv4Prefix, TimerQueue};
+use trunkline_tcp::{Closed, Endpoint, ListenerId, Options, Output, SocketId};
+use trunkline_view::EventKind;
+
+/// How long a connection that BGP has closed may take to bring its last words across.
+const LINGER: Duration = Duration::from_secs(10);
+
+/// Whose a connection is.
+#[derive(Debug)]
+pub(super) enum Socket {
+    /// BGP's.
+    Speaker(Speaker),
+    /// A service's.
+    Service(ServiceState),
+    /// A transfer's, by the number of the task.
+    Transfer(u64),
+    /// One that was opened by name.
+    Named(Named),
+    /// Nobody's any more: it is closing, and brings its last words across where there were any.
+    Lingering,
+}
+
+/// Whose a listener is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Server {
+    /// BGP's.
+    Speaker,
+    /// A service's.
+    Service(ServiceKind),
+    /// One that was opened by name.
+    Named(String),
+}
+
+/// All sockets.
+#[derive(Debug, Default)]
+pub(crate) struct Sockets {
+    pub(super) sockets: BTreeMap<SocketId, Socket>,
+    pub(super) by_conn: BTreeMap<ConnId, SocketId>,
+    /// By port and address: how the configuration names them.
+    pub(super) listeners: BTreeMap<(u16, Option<Ipv4Addr>), (ListenerId, Server)>,
+    pub(super) servers: BTreeMap<ListenerId, Server>,
+    /// Keys of BGP's peers, for listeners to come.
+    pub(super) keys: BTreeMap<Ipv4Prefix, trunkline_tcp::auth::Key>,
+    pub(super) next_conn: u64,
+    lingering: TimerQueue<SocketId>,
+}
+
+impl Sockets {
+    /// Whether a connection of BGP's is one of ours.
+    pub(crate) fn has(&self, conn: ConnId) -> bool {
+        self.by_conn.contains_key(&conn)
+    }
+
+    /// When a lingering connection's time is over.
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        self.lingering.next()
+    }
+
+    /// The connection of a name.
+    pub(super) fn named(&self, name: &str) -> Option<SocketId> {
+        let named = |socket: &Socket| matches!(socket, Socket::Named(named) if named.name == name);
+        self.sockets.iter().find(|(_, socket)| named(socket)).map(|(id, _)| *id)
+    }
+
+    /// Whose a connection is, in a word.
+    pub(super) fn owner(&self, id: SocketId) -> String {
+        match self.sockets.get(&id) {
+            Some(Socket::Speaker(_)) => "bgp".to_owned(),
+            Some(Socket::Service(service)) => service_name(service.kind).to_owned(),
+            Some(Socket::Transfer(_)) => "transfer".to_owned(),
+            Some(Socket::Named(named)) => named.name.clone(),
+            Some(Socket::Lingering) | None => String::new(),
+        }
+    }
+}
+
+/// A service's name.
+pub(super) fn service_name(kind: ServiceKind) -> &'static str {
+    match kind {
+        ServiceKind::Echo => "echo",
+        ServiceKind::Discard => "discard",
+        ServiceKind::Chargen => "chargen",
+    }
+}
+
+/// How BGP calls the end of a connection.
+pub(super) fn tcp_error(why: Closed) -> TcpError {
+    match why {
+        Closed::Done => TcpError::EndOfStream,
+        Closed::Reset | Closed::Aborted => TcpError::Reset,
+        Closed::Refused => TcpError::Refused,
+        Closed::TimedOut => TcpError::TimedOut,
+        Closed::Unreachable => TcpError::Unreachable,
+    }
+}
+
+/// An end of a connection as the views have it.
+pub(super) fn address((address, port): Endpoint) -> SocketAddrV4 {
+    SocketAddrV4::new(address, port)
+}
+
+impl Stack {
+    /// Carries out what TCP says.
+    pub(super) fn tcp_output(&mut self, now: Instant, output: Output) {
+        match output {
+            Output::Incoming { listener, id, local, remote } => {
+                match self.sockets.servers.get(&listener).cloned() {
+                    Some(Server::Speaker) => self.speaker_incoming(id, local, remote),
+                    Some(Server::Service(kind)) => {
+                        self.sockets.sockets.insert(id, Socket::Service(ServiceState::new(kind)));
+                        self.serve(now, id);
+                    }
+                    Some(Server::Named(name)) => self.named_incoming(id, &name, remote),
+                    None => drop(self.tcp.abort(now, id, &mut self.tcp_out)),
+                }
+            }
+            Output::Connected(id) => match self.sockets.sockets.get(&id) {
+                Some(Socket::Speaker(_)) => self.speaker_connected(id),
+                Some(Socket::Transfer(task)) => self.transfer_connected(now, *task),
+                Some(Socket::Named(_)) => self.named_says(id, "connected"),
+                _ => {}
+            },
+            Output::Readable(id) | Output::Writable(id) | Output::Urgent(id) => {
+                let readable = matches!(output, Output::Readable(_));
+                match self.sockets.sockets.get(&id) {
+                    Some(Socket::Speaker(speaker)) => self.speaker_ready(speaker.conn, readable),
+                    Some(Socket::Service(_)) => self.serve(now, id),
+                    Some(Socket::Transfer(task)) => self.transfer_ready(now, *task),
+                    Some(Socket::Named(_)) => self.named_ready(now, id),
+                    Some(Socket::Lingering) => self.linger(now, id),
+                    None => {}
+                }
+            }
+            Output::Closed { id, why } => match self.sockets.sockets.remove(&id) {
+                Some(Socket::Speaker(speaker)) => self.speaker_closed(&speaker, why),
+                Some(Socket::Transfer(task)) => self.transfer_closed(now, task, why),
+                Some(Socket::Named(named)) => self.named_closed(named, why),
+                Some(Socket::Service(_) | Socket::Lingering) | None => {}
+            },
+            Output::State { local, remote, from, to, why, .. } => self.tell(|| EventKind::Tcp {
+                local: address(local),
+                remote: address(remote),
+                from: from.to_string(),
+                to: to.to_string(),
+                message: why.to_string(),
+            }),
+        }
+        self.tcp_touched = true;
+    }
+
+    /// Closes a connection whose user has no more interest, so that what it said last arrives.
+    pub(super) fn let_linger(&mut self, now: Instant, id: SocketId) {
+        self.sockets.sockets.insert(id, Socket::Lingering);
+        let _ = self.tcp.shutdown_write(now, id, &mut self.tcp_out);
+        self.sockets.lingering.schedule(now + LINGER, id);
+        self.note(self.sockets.poll_timeout());
+        self.linger(now, id);
+    }
+
+    /// Takes what still comes, so that it does not turn the end into a reset.
+    fn linger(&mut self, now: Instant, id: SocketId) {
+        let mut octets = std::mem::take(&mut self.octets);
+        octets.clear();
+        let received = self.tcp.receive(now, id, &mut octets, usize::MAX, &mut self.tcp_out);
+        if received.is_ok_and(|received| received.eof) {
+            let _ = self.tcp.close(now, id, &mut self.tcp_out);
+        }
+        self.octets = octets;
+        self.tcp_touched = true;
+    }
+
+    pub(super) fn sockets_timeout(&mut self, now: Instant) {
+        while let Some(id) = self.sockets.lingering.pop_due(now) {
+            if matches!(self.sockets.sockets.get(&id), Some(Socket::Lingering)) {
+                let _ = self.tcp.close(now, id, &mut self.tcp_out);
+            }
+        }
+    }
+
+    /// Has exactly these listeners, those by name aside; says in words what is different.
+    pub(super) fn set_listeners(
+        &mut self,
+        now: Instant,
+        wanted: &BTreeMap<(u16, Option<Ipv4Addr>), Server>,
+    ) -> Vec<String> {
+        let mut problems = Vec::new();
+        let is_named = |server: &Server| matches!(server, Server::Named(_));
+        let gone: Vec<_> = self
+            .sockets
+            .listeners
+            .iter()
+            .filter(|(at, (_, server))| !is_named(server) && wanted.get(at) != Some(server))
+            .map(|(at, (id, _))| (*at, *id))
+            .collect();
+        for (at, id) in gone {
+            self.sockets.listeners.remove(&at);
+            self.sockets.servers.remove(&id);
+            let _ = self.tcp.close_listener(now, id, &mut self.tcp_out);
+            self.tcp_touched = true;
+        }
+        for (&(port, local), server) in wanted {
+            if !self.sockets.listeners.contains_key(&(port, local))
+                && let Err(error) = self.open_listener((port, local), server.clone())
+            {
+                problems.push(format!("cannot listen on port {port}: {error}"));
+            }
+        }
+        problems
+    }
+
+    /// Opens a listener.
+    pub(super) fn open_listener(
+        &mut self,
+        (port, local): (u16, Option<Ipv4Addr>),
+        server: Server,
+    ) -> Result<(), trunkline_tcp::ApiError> {
+        let options = match server {
+            // RFC 5082 §3: a peer that asks for TTL 255 wants it of the SYN,ACK too.
+            Server::Speaker => Options { nagle: false, ttl: u8::MAX, ..Options::default() },
+            _ => Options::default(),
+        };
+        let id = self.tcp.listen(local, port, BACKLOG, options)?;
+        if server == Server::Speaker {
+            for (peer, key) in &self.sockets.keys {
+                let _ = self.tcp.set_listener_key(id, *peer, Some(key.clone()));
+            }
+        }
+        self.sockets.servers.insert(id, server.clone());
+        self.sockets.listeners.insert((port, local), (id, server));
+        Ok(())
+    }
+}
+
+/// Half-open connections of a listener.
+const BACKLOG: usize = 128;
