@@ -13,6 +13,7 @@ use clap_complete::Shell;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use trunkline_core::Prefix;
+use trunkline_view::bgp::RoutesQuery;
 
 /// Run, rehearse, inspect and control networks.
 ///
@@ -244,6 +245,20 @@ pub(crate) struct BgpRoutes {
 
     #[command(flatten)]
     pub(crate) paging: Paging,
+}
+
+impl BgpRoutes {
+    /// The query of a page.
+    pub(crate) fn query(&self, cursor: u64, limit: u32) -> RoutesQuery {
+        RoutesQuery {
+            family: self.family.clone(),
+            prefix: self.prefix,
+            received: self.received,
+            advertised: self.advertised,
+            cursor,
+            limit,
+        }
+    }
 }
 
 /// How much of a large table to show.

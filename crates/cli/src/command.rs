@@ -8,9 +8,9 @@ use std::io::Write;
 use trunkline_api::client::Client;
 use trunkline_api::view_json;
 use trunkline_view::probe::{PingQuery, PingView};
-use trunkline_view::{Answer, Query, bgp};
+use trunkline_view::{Answer, Query};
 
-/// The most routes of one page (`limit` of [`bgp::RoutesQuery`]).
+/// The most routes of one page (`limit` of [`trunkline_view::bgp::RoutesQuery`]).
 const PAGE: u32 = 10_000;
 
 /// Asks and prints.
@@ -115,16 +115,7 @@ impl<W: Write> Session<'_, W> {
     }
 
     fn bgp_routes(&mut self, options: &BgpRoutes) -> Result<(), Failure> {
-        let query = |cursor, limit| {
-            Query::BgpRoutes(bgp::RoutesQuery {
-                family: options.family.clone(),
-                prefix: options.prefix,
-                received: options.received,
-                advertised: options.advertised,
-                cursor,
-                limit,
-            })
-        };
+        let query = |cursor, limit| Query::BgpRoutes(options.query(cursor, limit));
         self.pages(&options.paging, &mut { query }, options.prefix.is_some())
     }
 

@@ -105,7 +105,11 @@ fn switches(count: usize) {
     let (first, _) = row(&mut lab, count);
     let ping = PingQuery { count: 1000, interval_ms: 100, ..PingQuery::new(Ipv4Addr::new(10, 0, 0, 2)) };
     lab.query(first, Query::Ping(ping), &mut ());
-    virtual_time(&mut lab, &format!("{count} switches in a row, ten pings a second over all"), Duration::from_secs(100));
+    virtual_time(
+        &mut lab,
+        &format!("{count} switches in a row, ten pings a second over all"),
+        Duration::from_secs(100),
+    );
 }
 
 /// A ring of routers, each in an AS of its own with a prefix of its own.
@@ -137,7 +141,11 @@ fn routers(count: usize) {
     let scenario = parse("ring.toml", &text).unwrap_or_else(|e| panic!("{}", e.render(false))).scenario;
     let mut lab = Lab::new(1);
     lab.build(&scenario, &mut ()).unwrap();
-    virtual_time(&mut lab, &format!("{count} BGP routers in a ring, while they converge"), Duration::from_secs(60));
+    virtual_time(
+        &mut lab,
+        &format!("{count} BGP routers in a ring, while they converge"),
+        Duration::from_secs(60),
+    );
     let half = format!("192.168.0.{}/32", count / 2).parse().unwrap();
     let query = Query::Routes { prefix: Some(half), cursor: 0, limit: 1 };
     let Asked::Now(Answer::Routes(view)) = lab.query(lab.node("r0").unwrap(), query, &mut ()) else {

@@ -1,7 +1,11 @@
 //! Frames in words and as plain data: for expectations about what was on a link, and for people.
 //!
 //! A frame becomes an object with one member for each layer: `eth`, `arp`, `ip`, `icmp`, `udp`, `tcp`, and `bgp`, a list of
-//! the messages that begin in this segment. What cannot be read says so in `malformed`.
+//! the messages in this segment. What cannot be read says so in `malformed`.
+
+mod streams;
+
+pub use streams::Dissector;
 
 use serde_json::{Map, Value, json};
 use std::net::Ipv4Addr;
@@ -23,7 +27,7 @@ pub struct Dissection {
     pub layers: Map<String, Value>,
 }
 
-/// Reads a frame, from its Ethernet header.
+/// Reads a frame, from its Ethernet header. See [`Dissector`] for frames that follow one another.
 pub fn dissect(frame: &[u8]) -> Dissection {
     let mut dissection = Dissection { summary: String::new(), layers: Map::new() };
     if let Err(malformed) = dissection.ethernet(frame) {
@@ -194,15 +198,21 @@ impl Dissection {
             self.summary.push_str(&format!(", {octets} octets"));
         }
         if from == bgp::PORT || to == bgp::PORT {
-            let messages = bgp_messages(segment.payload);
-            if !messages.is_empty() {
-                let words: Vec<&str> = messages.iter().filter_map(|m| m["message"].as_str()).collect();
-                self.summary = format!("{source} > {destination} BGP {}", words.join("; "));
-                self.set("bgp", Value::Array(messages));
-            }
+            set_bgp(self, source, destination, bgp_messages(segment.payload));
         }
         Ok(())
     }
+}
+
+/// Says which messages of BGP a frame carries.
+fn set_bgp(dissection: &mut Dissection, source: Ipv4Addr, destination: Ipv4Addr, messages: Vec<Value>) {
+    if messages.is_empty() {
+        dissection.layers.remove("bgp");
+        return;
+    }
+    let words: Vec<&str> = messages.iter().filter_map(|m| m["message"].as_str()).collect();
+    dissection.summary = format!("{source} > {destination} BGP {}", words.join("; "));
+    dissection.set("bgp", Value::Array(messages));
 }
 
 /// The messages that begin at the start of a segment, one after the other.

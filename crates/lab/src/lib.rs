@@ -2,7 +2,7 @@
 //!
 //! | part | module |
 //! |---|---|
-//! | a lab file → what it says | [`file`] |
+//! | a lab file → what it says | [`mod@file`] |
 //! | what it says | [`scenario`], [`pattern`] |
 //! | labs that are built in | [`builtin`] |
 //! | nodes, links, time | [`sim`] |

@@ -11,6 +11,9 @@ const WIRE_OVERHEAD: usize = 24;
 /// How much later a late frame comes at most, beyond twice the link's delay.
 const LATE: Duration = Duration::from_millis(1);
 
+/// The most frames on their way in one direction of a link: a storm must not fill the memory.
+const MAX_IN_FLIGHT: usize = 65_536;
+
 /// A link: two ends are a cable, more are a hub.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LinkConfig {
@@ -197,8 +200,18 @@ impl Line {
 
     /// As [`Line::push`], with the driver's own numbers. Of doubled frames the second has the next sequence number.
     #[inline]
-    pub(crate) fn push_tagged(&mut self, now: Instant, frame: Frame, sequence: u64, tag: u32) -> Option<Fate> {
+    pub(crate) fn push_tagged(
+        &mut self,
+        now: Instant,
+        frame: Frame,
+        sequence: u64,
+        tag: u32,
+    ) -> Option<Fate> {
         self.next_sequence = sequence + 2;
+        if self.flights.len() >= MAX_IN_FLIGHT {
+            self.counters.no_room += 1;
+            return None;
+        }
         let (start, end) = self.occupy(now, frame.len())?;
         let mut fate = Fate { at: start, lost: false, damaged: false, late: false, doubled: false };
         self.counters.sent += 1;

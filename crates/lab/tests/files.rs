@@ -22,14 +22,11 @@ fn documented() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
             let code = title.strip_prefix('`').and_then(|title| title.strip_suffix('`'));
             heading = if title == "The file" { Some("") } else { code };
         }
-        let key = line.strip_prefix("| `").and_then(|row| row.split_once('`'));
-        // Keys have no quotes: those are the rows of explanations.
-        if let (Some(heading), Some((key, _))) =
-            (heading, key.filter(|(key, _)| *key != "show" || !line.contains("entries")))
-        {
-            if !key.contains('"') {
-                assert!(sections.entry(heading).or_default().insert(key), "{heading}: `{key}` twice");
-            }
+        let key = line.strip_prefix("| `").and_then(|row| row.split_once('`')).map(|(key, _)| key);
+        // Keys have no quotes, and `show` heads a table of its values.
+        let is_key = |key: &&str| !key.contains('"') && !line.contains("| entries |");
+        if let (Some(heading), Some(key)) = (heading, key.filter(is_key)) {
+            assert!(sections.entry(heading).or_default().insert(key), "{heading}: `{key}` twice");
         }
     }
     sections

@@ -35,7 +35,7 @@ pub struct NodeConfig {
     pub static_routes: Vec<StaticRoute>,
     /// `[bgp]`. Its `router_id` is 0.0.0.0 where `router_id` above is `None`: the node fills it in.
     pub bgp: Option<trunkline_bgp::config::Config>,
-    /// `bgp.listen`. Default 0.0.0.0:179 and [::]:179.
+    /// `bgp.listen`. Default `0.0.0.0:179` and `[::]:179`.
     pub bgp_listen: Vec<SocketAddr>,
 }
 

@@ -15,6 +15,14 @@ pub enum NodeInput<'a> {
         /// The frame.
         frame: Frame,
     },
+    /// Several frames came in at a port of our own at once: TCP answers all of them together, as behind a network card
+    /// that hands over what it has.
+    Frames {
+        /// The port.
+        port: PortId,
+        /// The frames, in order; all are taken.
+        frames: &'a mut Vec<Frame>,
+    },
     /// The state of a port of our own; told once at the start and then when it changes.
     Port {
         /// The port.

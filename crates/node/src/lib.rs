@@ -12,7 +12,7 @@
 //! | kernel: other programs' routes | 5 |
 //! | BGP | 20 from external, 200 from internal peers, unless configured otherwise |
 //!
-//! A node with ports of its own has a [`stack`] below the routing: ARP, IP, TCP, bridges. Without, the kernel forwards
+//! A node with ports of its own has a `stack` below the routing: ARP, IP, TCP, bridges. Without, the kernel forwards
 //! and the node is only its control plane; both may be at the same time.
 //!
 //! BGP's routes stay in BGP's own table; here is the routing table for all others, through which next hops resolve.

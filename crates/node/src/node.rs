@@ -112,6 +112,13 @@ impl Node {
                     return;
                 }
             }
+            NodeInput::Frames { port, frames } => {
+                let Some(stack) = &mut self.stack else { return };
+                stack.frames(now, port, frames, out);
+                if stack.is_quiet() {
+                    return;
+                }
+            }
             NodeInput::Port { port, up, mac, mtu } => {
                 if let Some(stack) = &mut self.stack {
                     stack.port(now, port, (up, mac, mtu), out);

@@ -6,6 +6,7 @@ use clap::Parser;
 use std::path::PathBuf;
 use std::sync::Arc;
 use trunkline_api::{Backend, Endpoint, Listeners, Server};
+use trunkline_view::bgp;
 use trunkline_view::{DoneView, ErrorKind, EventKind, ReloadView};
 
 /// A node with `paths` BGP paths, answering in pages.

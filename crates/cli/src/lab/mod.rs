@@ -17,7 +17,7 @@ mod source;
 mod timeline;
 
 use crate::Failure;
-use crate::args::{Lab, Show};
+use crate::args::{Lab, Paging, Show, ShowBgp};
 use crate::command::{append, page_end, show_query};
 use crate::show::{self, Style};
 use std::io::Write;
@@ -26,7 +26,7 @@ use trunkline_core::{Duration, Instant};
 use trunkline_lab::builtin::LABS;
 use trunkline_lab::run::{Options, Run};
 use trunkline_lab::sim::LabError;
-use trunkline_view::{Answer, Query, bgp};
+use trunkline_view::{Answer, Query};
 
 /// Routes of one page.
 const PAGE: u32 = 10_000;
@@ -72,55 +72,48 @@ fn show(
     style: Style,
     out: &mut impl Write,
 ) -> Result<(), Failure> {
-    let (mut query, detail, limit): (Box<dyn FnMut(u64, u32) -> Query>, bool, u64) = match what {
+    let (answer, detail) = match what {
         Show::Routes { prefix, paging } => {
-            let query = move |cursor, limit| Query::Routes { prefix, cursor, limit };
-            (Box::new(query), prefix.is_some(), if paging.all { u64::MAX } else { paging.limit })
+            let query = &mut |cursor, limit| Query::Routes { prefix, cursor, limit };
+            (pages(run, node, &paging, query)?, prefix.is_some())
         }
-        Show::Bgp(crate::args::ShowBgp::Routes(options)) => {
-            let (detail, paging) = (options.prefix.is_some(), options.paging.clone());
-            let query = move |cursor, limit| {
-                Query::BgpRoutes(bgp::RoutesQuery {
-                    family: options.family.clone(),
-                    prefix: options.prefix,
-                    received: options.received,
-                    advertised: options.advertised,
-                    cursor,
-                    limit,
-                })
-            };
-            (Box::new(query), detail, if paging.all { u64::MAX } else { paging.limit })
+        Show::Bgp(ShowBgp::Routes(options)) => {
+            let query = &mut |cursor, limit| Query::BgpRoutes(options.query(cursor, limit));
+            (pages(run, node, &options.paging, query)?, options.prefix.is_some())
         }
-        other => {
-            let Some(query) = show_query(other) else { return Ok(()) };
-            let answer = answer(run, node, query)?;
-            let text =
-                if json { format!("{}\n", view_json(&answer, true)) } else { show::human(&answer, style) };
-            return Ok(out.write_all(text.as_bytes())?);
-        }
+        other => match show_query(other) {
+            Some(query) => (answer(run, node, query)?, false),
+            None => return Ok(()),
+        },
     };
-    let mut all: Option<Answer> = None;
-    let (mut cursor, mut left) = (0, limit);
-    loop {
-        let page = answer(run, node, query(cursor, u32::try_from(left).unwrap_or(PAGE).min(PAGE)))?;
-        let (shown, next) = page_end(&page)?;
-        left = left.saturating_sub(shown);
-        match &mut all {
-            Some(all) => append(all, page),
-            None => all = Some(page),
-        }
-        match next.filter(|next| *next > cursor && left > 0) {
-            Some(next) => cursor = next,
-            None => break,
-        }
-    }
-    let Some(all) = all else { return Ok(()) };
-    let text = if json {
-        format!("{}\n", view_json(&all, true))
-    } else {
-        show::Pages::new(style, detail).page(&all, true)
+    let text = match answer {
+        answer if json => format!("{}\n", view_json(&answer, true)),
+        Answer::Routes(_) | Answer::BgpRoutes(_) => show::Pages::new(style, detail).page(&answer, true),
+        answer => show::human(&answer, style),
     };
     Ok(out.write_all(text.as_bytes())?)
+}
+
+/// All pages of a table as one.
+fn pages(
+    run: &mut Run,
+    node: &str,
+    paging: &Paging,
+    query: &mut dyn FnMut(u64, u32) -> Query,
+) -> Result<Answer, Failure> {
+    let mut left = if paging.all { u64::MAX } else { paging.limit };
+    let mut page_of = |cursor, left| {
+        let page = answer(run, node, query(cursor, u32::try_from(left).unwrap_or(PAGE).min(PAGE)))?;
+        page_end(&page).map(|(shown, next)| (page, shown, next.filter(|next| *next > cursor)))
+    };
+    let (mut all, mut shown, mut next) = page_of(0, left)?;
+    loop {
+        left = left.saturating_sub(shown);
+        let Some(cursor) = next.filter(|_| left > 0) else { return Ok(all) };
+        let page;
+        (page, shown, next) = page_of(cursor, left)?;
+        append(&mut all, page);
+    }
 }
 
 fn answer(run: &mut Run, node: &str, query: Query) -> Result<Answer, Failure> {

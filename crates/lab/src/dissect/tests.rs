@@ -139,3 +139,75 @@ fn no_frame_makes_it_panic() {
         assert!(!dissect(&cut).summary.is_empty());
     }
 }
+
+/// A segment from port 179, of this place in the stream.
+fn part(sequence: u32, flags: Flags, payload: &[u8]) -> Vec<u8> {
+    let segment = Segment {
+        source_port: 179,
+        destination_port: 40_000,
+        sequence: SeqNum(sequence),
+        acknowledgment: SeqNum(9),
+        flags,
+        window: 1000,
+        urgent_pointer: 0,
+        options: Options::NONE,
+        payload,
+    };
+    let mut octets = Vec::new();
+    segment.emit(FROM, TO, &mut octets);
+    frame(EtherType::IPV4, &packet(Protocol::TCP, &octets))
+}
+
+#[test]
+fn messages_are_put_together_from_segments_and_come_once() {
+    let keepalive = {
+        let mut message = vec![0xff; 16];
+        message.extend_from_slice(&[0, 19, 4]);
+        message
+    };
+    let stream: Vec<u8> = keepalive.repeat(4);
+    // Near the end of the sequence space, so that it begins again.
+    let first = u32::MAX - 20;
+    let at =
+        |from: usize, to: usize| part(first.wrapping_add(1 + from as u32), Flags::ACK, &stream[from..to]);
+    let syn = part(first, Flags::SYN, &[]);
+    let cases = [
+        (syn.clone(), 0),
+        (at(0, 10), 0),
+        (at(10, 25), 1),
+        // Again, and a little more.
+        (at(0, 10), 0),
+        (at(10, 30), 0),
+        (syn, 0),
+        // Too early, then what was missing.
+        (at(50, 76), 0),
+        (at(40, 50), 0),
+        (at(30, 40), 3),
+        // All of it once more.
+        (at(0, 76), 0),
+        // Another connection.
+        (part(77, Flags::SYN, &[]), 0),
+        (part(78, Flags::ACK, &keepalive), 1),
+    ];
+    let mut dissector = Dissector::default();
+    for (number, (frame, messages)) in cases.iter().enumerate() {
+        let dissection = dissector.dissect(frame);
+        let seen = dissection.layers.get("bgp").map_or(0, |bgp| bgp.as_array().unwrap().len());
+        assert_eq!(seen, *messages, "{number}: {}", dissection.summary);
+    }
+}
+
+#[test]
+fn what_is_no_message_ends_what_is_there() {
+    let mut dissector = Dissector::default();
+    assert!(!dissector.dissect(&part(1, Flags::ACK, &[0; 40])).layers.contains_key("bgp"));
+    let mut message = vec![0xff; 16];
+    message.extend_from_slice(&[0, 19, 4]);
+    assert!(dissector.dissect(&part(41, Flags::ACK, &message)).layers.contains_key("bgp"));
+    // Far ahead: it is taken up anew there, after more than it keeps.
+    for number in 0..1000 {
+        dissector.dissect(&part(10_000 + number * 1400, Flags::ACK, &[0; 1400]));
+    }
+    let stream = dissector.dissect(&part(10_000 + 1_400_000, Flags::ACK, &message));
+    assert!(stream.layers.contains_key("bgp"));
+}

@@ -60,7 +60,10 @@ fn a_rate_takes_its_time_and_a_queue_has_room_for_so_many() {
         .collect();
     assert_eq!(starts, [Some(0), Some(8192), Some(16384), None, None]);
     // The second is being sent now: one place is free again.
-    assert_eq!(line.push(micros(820), frame(5, 10)).map(|fate| fate.at), Some(micros(2457) + Duration::from_nanos(600)));
+    assert_eq!(
+        line.push(micros(820), frame(5, 10)).map(|fate| fate.at),
+        Some(micros(2457) + Duration::from_nanos(600))
+    );
     assert_eq!(line.push(micros(820), frame(6, 10)), None);
     let arrived: Vec<(u64, u32)> =
         drain(&mut line).iter().map(|(at, f)| ((at.as_nanos() + 50) / 100, number(f))).collect();
@@ -101,11 +104,14 @@ fn shares_are_what_was_asked_for() {
         within(counters.late);
         assert_eq!(arrived.len() as u32, FRAMES);
         assert!(arrived.iter().map(|(at, _)| at).is_sorted());
-        let late = |(at, f): &&(Instant, Frame)| at.since(micros(u64::from(number(f)) + 1000)) > Duration::ZERO;
+        let late =
+            |(at, f): &&(Instant, Frame)| at.since(micros(u64::from(number(f)) + 1000)) > Duration::ZERO;
         assert_eq!(arrived.iter().filter(late).count() as u64, counters.late);
-        assert!(arrived.iter().all(|(at, f)| {
-            at.since(micros(u64::from(number(f)) + 1000)) <= Duration::from_millis(3)
-        }));
+        assert!(
+            arrived
+                .iter()
+                .all(|(at, f)| { at.since(micros(u64::from(number(f)) + 1000)) <= Duration::from_millis(3) })
+        );
     }
 }
 
@@ -130,6 +136,16 @@ fn a_shorter_delay_lets_nothing_overtake_and_clearing_loses_all() {
     assert_eq!((line.poll_timeout(), line.in_flight()), (None, 0));
     line.push(micros(2001), frame(3, 64));
     assert_eq!(drain(&mut line)[0].0, micros(2001));
+}
+
+#[test]
+fn a_storm_does_not_fill_the_memory() {
+    let mut line = Line::new(&config(), Rng::new(1));
+    let taken = (0..100_000).filter(|n| line.push(micros(0), frame(*n, 64)).is_some()).count();
+    assert_eq!((taken, line.in_flight()), (MAX_IN_FLIGHT, MAX_IN_FLIGHT));
+    assert_eq!(line.counters().no_room, 100_000 - MAX_IN_FLIGHT as u64);
+    assert!(line.pop_due(micros(1000)).is_some());
+    assert!(line.push(micros(1000), frame(0, 64)).is_some());
 }
 
 #[test]

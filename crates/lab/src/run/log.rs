@@ -1,9 +1,12 @@
 //! What is heard of a lab, and what of it is kept for expectations.
 
+use super::show::seconds;
 use super::{Failure, Hear};
+use crate::dissect::{Dissection, Dissector};
 use crate::link::Fate;
 use crate::scenario::Action;
 use crate::sim::{Observer, Sight};
+use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use trunkline_core::{Frame, Instant};
 use trunkline_view::{Answer, EventKind, Query};
@@ -80,12 +83,39 @@ pub enum Told {
 }
 
 /// A frame that was kept.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct Kept {
-    pub(super) at: Instant,
-    pub(super) sender: String,
-    pub(super) frame: Frame,
-    pub(super) fate: Option<Fate>,
+    at: Instant,
+    sender: String,
+    frame: Frame,
+    fate: Option<Fate>,
+}
+
+/// The frames of a link, in plain data as far as that was asked for.
+#[derive(Debug, Default)]
+pub(super) struct Frames {
+    unread: VecDeque<Kept>,
+    dissector: Dissector,
+    read: VecDeque<(Instant, Value)>,
+}
+
+impl Frames {
+    /// All of them as plain data, the oldest first.
+    pub(super) fn read(&mut self) -> &VecDeque<(Instant, Value)> {
+        for Kept { at, sender, frame, fate } in self.unread.drain(..) {
+            let Dissection { summary, mut layers } = self.dissector.dissect(&frame);
+            let fate = fate.map_or(Some("no room on the link"), |fate| fate.words());
+            let more = [
+                ("words", json!(summary)),
+                ("at", json!(seconds(at))),
+                ("sender", json!(sender)),
+                ("fate", json!(fate)),
+            ];
+            layers.extend(more.map(|(name, value)| (name.to_owned(), value)));
+            keep(&mut self.read, (at, Value::Object(layers)));
+        }
+        &self.read
+    }
 }
 
 /// What was heard and is kept.
@@ -93,7 +123,7 @@ pub(super) struct Kept {
 pub(super) struct Log {
     tells_frames: bool,
     links: BTreeSet<String>,
-    pub(super) frames: BTreeMap<String, VecDeque<Kept>>,
+    pub(super) frames: BTreeMap<String, Frames>,
     pub(super) events: VecDeque<(Instant, String, EventKind)>,
     /// What takes its time.
     asked: BTreeMap<u64, Query>,
@@ -141,7 +171,10 @@ impl Ear<'_> {
     pub(super) fn answered(&mut self, at: Instant, node: &str, query: Option<Query>, answer: Answer) {
         let node = node.to_owned();
         if let Some(query) = query {
-            (self.hear)(&Entry { at, told: Told::Answer { node: node.clone(), query, answer: answer.clone() } });
+            (self.hear)(&Entry {
+                at,
+                told: Told::Answer { node: node.clone(), query, answer: answer.clone() },
+            });
         }
         self.log.answers.push((at, node, answer));
     }
@@ -166,7 +199,7 @@ impl Observer for Ear<'_> {
         }
         if of_interest {
             let kept = Kept { at: sight.at, sender, frame: sight.frame.clone(), fate: sight.fate };
-            keep(self.log.frames.entry(sight.link_name.to_owned()).or_default(), kept);
+            keep(&mut self.log.frames.entry(sight.link_name.to_owned()).or_default().unread, kept);
         }
     }
 

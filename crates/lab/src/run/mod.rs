@@ -6,6 +6,7 @@ mod show;
 
 pub use check::Failure;
 pub use log::{Entry, Told};
+pub(crate) use show::state;
 
 use crate::digest::Digest;
 use crate::scenario::{Action, Scenario, Source, Step};
@@ -99,12 +100,17 @@ impl Run {
 
     /// When the next thing happens: a step or something in the lab.
     pub fn next(&self) -> Option<Instant> {
-        trunkline_core::earliest([self.scenario.steps.get(self.next_step).map(|step| step.at), self.lab.next()])
+        trunkline_core::earliest([
+            self.scenario.steps.get(self.next_step).map(|step| step.at),
+            self.lab.next(),
+        ])
     }
 
     /// Goes on until `until`, that moment included. Of what happens at the same time, steps come last.
     pub fn run_until(&mut self, until: Instant, hear: Hear<'_>) {
-        while let Some(step) = self.scenario.steps.get(self.next_step).filter(|step| step.at <= until).cloned() {
+        while let Some(step) =
+            self.scenario.steps.get(self.next_step).filter(|step| step.at <= until).cloned()
+        {
             self.next_step += 1;
             self.lab.run_until(step.at, &mut Ear { log: &mut self.log, hear });
             self.step(&step, hear);
@@ -206,7 +212,8 @@ impl Run {
         let Ok(index) = self.lab.node(node) else {
             return Answer::error(ErrorKind::NotFound, format!("there is no node {node}"));
         };
-        let id = match self.lab.query(index, query.clone(), &mut Ear { log: &mut self.log, hear: &mut *hear }) {
+        let id = match self.lab.query(index, query.clone(), &mut Ear { log: &mut self.log, hear: &mut *hear })
+        {
             Asked::Now(answer) => return answer,
             Asked::Later(id) => id,
         };

@@ -1,7 +1,6 @@
 //! What a node shows, as a list of plain entries.
 
 use super::Run;
-use crate::dissect::dissect;
 use crate::scenario::Show;
 use crate::sim::{Asked, Lab, NodeIndex};
 use crate::words;
@@ -23,10 +22,12 @@ pub(super) fn node(run: &mut Run, name: &str, show: Show, since: Instant) -> Res
     let index = run.lab.node(name).map_err(|error| error.to_string())?;
     let answers = run.log.answers.iter().filter(|(_, node, _)| node == name).map(|(_, _, answer)| answer);
     Ok(match show {
-        Show::Ping => answers.filter_map(|a| if let Answer::Ping(view) = a { plain(view) } else { None }).collect(),
-        Show::Traceroute => {
-            answers.filter_map(|a| if let Answer::Traceroute(view) = a { plain(view) } else { None }).collect()
+        Show::Ping => {
+            answers.filter_map(|a| if let Answer::Ping(view) = a { plain(view) } else { None }).collect()
         }
+        Show::Traceroute => answers
+            .filter_map(|a| if let Answer::Traceroute(view) = a { plain(view) } else { None })
+            .collect(),
         Show::Transfer => {
             answers.filter_map(|a| if let Answer::Transfer(view) = a { plain(view) } else { None }).collect()
         }
@@ -115,22 +116,7 @@ fn events(run: &Run, name: &str, since: Instant) -> Vec<Value> {
 }
 
 /// The frames that a link took.
-pub(super) fn link(run: &Run, link: &str, since: Instant) -> Vec<Value> {
-    let frames = run.log.frames.get(link).into_iter().flatten();
-    frames
-        .filter(|kept| kept.at >= since)
-        .map(|kept| {
-            let content = dissect(&kept.frame);
-            let mut layers = content.layers;
-            layers.insert("words".to_owned(), json!(content.summary));
-            layers.insert("at".to_owned(), json!(seconds(kept.at)));
-            layers.insert("sender".to_owned(), json!(kept.sender));
-            let fate = match &kept.fate {
-                None => Some("no room on the link"),
-                Some(fate) => fate.words(),
-            };
-            layers.insert("fate".to_owned(), json!(fate));
-            Value::Object(layers)
-        })
-        .collect()
+pub(super) fn link(run: &mut Run, link: &str, since: Instant) -> Vec<Value> {
+    let Some(frames) = run.log.frames.get_mut(link) else { return Vec::new() };
+    frames.read().iter().filter(|(at, _)| *at >= since).map(|(_, value)| value.clone()).collect()
 }

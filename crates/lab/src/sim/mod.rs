@@ -263,6 +263,11 @@ impl Lab {
         statistics
     }
 
+    /// Frames that arrived and timers so far.
+    pub(crate) fn steps(&self) -> u64 {
+        self.statistics.steps
+    }
+
     /// The node of this name.
     ///
     /// # Errors

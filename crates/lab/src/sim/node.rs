@@ -13,7 +13,7 @@ pub(crate) struct NodeState {
     /// None: it is down.
     pub(super) node: Option<Node>,
     /// How often it was started.
-    lives: u64,
+    pub(super) lives: u64,
     /// By [`PortId`].
     pub(super) jacks: Vec<Jack>,
     /// Names of all ports that it ever had.
@@ -86,7 +86,11 @@ impl Lab {
     /// # Errors
     ///
     /// There is a node of this name, or it cannot start.
-    pub fn add_node(&mut self, config: NodeConfig, observer: &mut dyn Observer) -> Result<NodeIndex, LabError> {
+    pub fn add_node(
+        &mut self,
+        config: NodeConfig,
+        observer: &mut dyn Observer,
+    ) -> Result<NodeIndex, LabError> {
         if self.names.contains_key(&config.name) {
             return Err(LabError::NameTaken(config.name));
         }
@@ -201,7 +205,8 @@ impl Lab {
     pub fn mac(&self, node: NodeIndex, interface: &str) -> Option<MacAddr> {
         let state = self.nodes.get(node.index())?;
         let configured = state.config.interfaces.iter().find(|i| i.name == interface).and_then(|i| i.mac);
-        configured.or_else(|| state.jacks.iter().find(|jack| jack.interface == interface).map(|jack| jack.mac))
+        configured
+            .or_else(|| state.jacks.iter().find(|jack| jack.interface == interface).map(|jack| jack.mac))
     }
 
     /// The link that an interface is on.

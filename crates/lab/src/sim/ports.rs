@@ -56,7 +56,8 @@ impl Lab {
                 }
             }
         }
-        let states: Vec<bool> = jacks.iter().map(|jack| jack.plugged.is_some_and(|end| self.has_carrier(end))).collect();
+        let states: Vec<bool> =
+            jacks.iter().map(|jack| jack.plugged.is_some_and(|end| self.has_carrier(end))).collect();
         self.nodes[node.index()].jacks = jacks;
         for (number, up) in states.into_iter().enumerate() {
             self.tell_port(node.0, Some(PortId(number as u32)), up, observer);
@@ -68,12 +69,7 @@ impl Lab {
     }
 
     /// Puts an end of a link into a port.
-    pub(super) fn plug(
-        &mut self,
-        node: NodeIndex,
-        interface: &str,
-        end: (u32, u32),
-    ) -> Result<(), LabError> {
+    pub(super) fn plug(&mut self, node: NodeIndex, interface: &str, end: (u32, u32)) -> Result<(), LabError> {
         let none = || LabError::NoSuchNode(format!("number {}", node.index()));
         let state = self.nodes.get_mut(node.index()).ok_or_else(none)?;
         let free = |jack: &&mut Jack| jack.interface == interface && jack.plugged.is_none();
@@ -129,7 +125,9 @@ impl Lab {
 
     fn tell_port(&mut self, node: u32, port: Option<PortId>, up: bool, observer: &mut dyn Observer) {
         let Some(port) = port else { return };
-        let Some(mac) = self.nodes[node as usize].jacks.get(port.index()).map(|jack| jack.mac) else { return };
+        let Some(mac) = self.nodes[node as usize].jacks.get(port.index()).map(|jack| jack.mac) else {
+            return;
+        };
         self.tell(node, NodeInput::Port { port, up, mac, mtu: MTU }, observer);
     }
 }

@@ -130,30 +130,60 @@ fn watching_and_capturing_change_nothing() {
 }
 
 #[test]
+fn watching_changes_nothing_for_bgp() {
+    let lab = crate::builtin::find("bgp-messages").unwrap();
+    let scenario =
+        crate::file::parse(lab.name, lab.text).unwrap_or_else(|e| panic!("{}", e.render(false))).scenario;
+    let run = |watch| {
+        let mut lab = Lab::new(1);
+        lab.watch(watch);
+        lab.build(&scenario, &mut ()).unwrap();
+        lab.run_until(Instant::from_secs(300), &mut ());
+        (lab.digest(), lab.statistics().hops, lab.statistics().events)
+    };
+    let (alone, watched) = (run(false), run(true));
+    assert_eq!((alone.0, alone.1), (watched.0, watched.1));
+    assert!(alone.2 > 0 && watched.2 > alone.2);
+}
+
+#[test]
+fn a_node_that_is_never_done_does_not_stop_the_time() {
+    let mut lab = star(1, 1, |_| {});
+    let state = &mut lab.nodes[0];
+    let now = Instant::from_secs(1);
+    let woken: Vec<Instant> = (0..=MAX_WAKES_AT_ONCE).map(|_| state.patient(Instant::ZERO, now)).collect();
+    let (last, before) = woken.split_last().unwrap();
+    assert!(before.iter().all(|at| *at == now));
+    assert_eq!(*last, now + REST);
+    assert_eq!(state.patient(now, now + REST), now + REST);
+    assert_eq!(state.patient(Instant::from_secs(9), now), Instant::from_secs(9));
+}
+
+#[test]
 fn one_more_node_changes_no_chance_of_the_others() {
     let run = |hosts| {
         let mut lab = star(1, hosts, |link| link.loss = 0.3);
-        lab.watch_frames(true);
-        let mut ear = Ear::default();
-        lab.run_until(millis(1000), &mut ());
-        ping(&mut lab, "a", 2, &mut ear);
-        lab.run_until(millis(10_000), &mut ear);
-        let echoes = ear.frames.into_iter().filter(|f| f.3 == 98).collect::<Vec<_>>();
-        assert!(!echoes.is_empty());
-        (lab.mac(lab.node("b").unwrap(), "eth0"), lab.lines[0].line.counters().lost)
+        let a = lab.node("a").unwrap();
+        // One frame after the other, to nobody: what becomes of each is the line's chance alone.
+        lab.run_until(millis(5000), &mut ());
+        let before = lab.lines[0].line.counters();
+        let lost = (0..100).map(|_| {
+            lab.send_frame(a, "eth0", Frame::from(vec![2; 60]), &mut ()).unwrap();
+            lab.lines[0].line.counters().lost - before.lost
+        });
+        let lost: Vec<u64> = lost.collect();
+        (lab.mac(a, "eth0"), lost)
     };
-    let (two, three) = (run(2), run(2));
-    assert_eq!(two, three);
-    let mac = run(3).0;
-    assert_eq!(mac, two.0);
+    let two = run(2);
+    assert!(*two.1.last().unwrap() > 10);
+    assert_eq!(two, run(3));
 }
 
 #[test]
 fn a_hub_delivers_to_all_others() {
     let mut lab = Lab::new(1);
-    let hosts: Vec<NodeIndex> = (1..=4)
-        .map(|n| lab.add_node(device(&format!("h{n}"), Kind::Host, &[n]), &mut ()).unwrap())
-        .collect();
+    let hosts: Vec<NodeIndex> =
+        (1..=4).map(|n| lab.add_node(device(&format!("h{n}"), Kind::Host, &[n]), &mut ()).unwrap()).collect();
     let ends: Vec<(NodeIndex, &str)> = hosts.iter().map(|host| (*host, "eth0")).collect();
     lab.add_link(LinkConfig::new("lan"), &ends, &mut ()).unwrap();
     lab.run_until(millis(5000), &mut ());
@@ -195,7 +225,9 @@ fn a_cut_loses_what_is_on_its_way_and_a_restored_link_works_again() {
 
 fn interface_is_up(lab: &mut Lab, node: &str) -> bool {
     let node = lab.node(node).unwrap();
-    let Asked::Now(Answer::Interfaces(view)) = lab.query(node, Query::Interfaces, &mut ()) else { return false };
+    let Asked::Now(Answer::Interfaces(view)) = lab.query(node, Query::Interfaces, &mut ()) else {
+        return false;
+    };
     view.interfaces.iter().find(|i| i.name == "eth0").unwrap().up
 }
 
@@ -273,7 +305,8 @@ fn what_cannot_be() {
     let mut lab = star(1, 2, |_| {});
     let a = lab.node("a").unwrap();
     assert_eq!(lab.add_node(NodeConfig::new("a"), &mut ()), Err(LabError::NameTaken("a".into())));
-    let mut link = |name: &str, ends: &[(NodeIndex, &str)]| lab.add_link(LinkConfig::new(name), ends, &mut ());
+    let mut link =
+        |name: &str, ends: &[(NodeIndex, &str)]| lab.add_link(LinkConfig::new(name), ends, &mut ());
     assert_eq!(link("a", &[]), Err(LabError::NameTaken("a".into())));
     let taken = Err(LabError::NoSuchInterface("a".into(), "eth0".into()));
     assert_eq!(link("x", &[(a, "eth0")]), taken);
@@ -305,4 +338,39 @@ fn comments_say_what_a_frame_changed() {
     lab.run_until(millis(5000), &mut ear);
     let capture = lab.capture(lab.link("a").unwrap()).unwrap();
     assert!(capture.frames().any(|(_, _, _, comment)| comment.is_some_and(|c| c.starts_with("a: ARP eth0"))));
+}
+
+#[test]
+fn a_link_can_become_bad_and_good_again() {
+    let mut lab = star(1, 2, |_| {});
+    let b = lab.link("b").unwrap();
+    let mut ear = Ear::default();
+    lab.set_link(b, LinkConfig { loss: 1.0, ..LinkConfig::new("another name") });
+    assert_eq!(lab.links().nth(b.index()).unwrap().1.name, "b");
+    ping(&mut lab, "a", 2, &mut ear);
+    lab.run_until(millis(10_000), &mut ear);
+    lab.set_link(b, LinkConfig::new("b"));
+    ping(&mut lab, "a", 2, &mut ear);
+    lab.run_until(millis(20_000), &mut ear);
+    assert_eq!(received(&ear), [0, 5]);
+}
+
+#[test]
+fn a_node_that_is_down_starts_with_the_configuration_that_it_was_given_meanwhile() {
+    let mut lab = star(1, 2, |_| {});
+    let b = lab.node("b").unwrap();
+    let mut ear = Ear::default();
+    lab.crash(b, &mut ear);
+    // The name stays, whatever the configuration says.
+    lab.reconfigure(b, device("x", Kind::Host, &[9]), &mut ear);
+    assert!(!lab.is_up(b) && lab.node("x").is_err());
+    lab.start(b, &mut ear).unwrap();
+    ping(&mut lab, "a", 9, &mut ear);
+    lab.run_until(millis(10_000), &mut ear);
+    assert_eq!(received(&ear), [5]);
+    // Each life has chance of its own, and a start of what runs is none.
+    let lives = |lab: &Lab| lab.nodes[b.index()].lives;
+    assert_eq!(lives(&lab), 2);
+    lab.start(b, &mut ear).unwrap();
+    assert_eq!(lives(&lab), 2);
 }

@@ -30,6 +30,7 @@ impl EventLoop {
                 Command::Subscribe(subscriber) => {
                     self.subscribers.push(subscriber);
                     self.node.watch_routes(true);
+                    self.node.watch_stack(true);
                 }
                 Command::Reconfigure { config, reply } => {
                     let view = self.reconfigure(*config);

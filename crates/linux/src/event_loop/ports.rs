@@ -12,7 +12,7 @@ use trunkline_node::config::{NodeConfig, PortKind};
 use trunkline_node::{InterfaceChange, NodeInput};
 
 /// Frames taken from a port in a turn; the others come next.
-const FRAMES_PER_TURN: usize = 256;
+const FRAMES_PER_TURN: usize = 64;
 
 /// Frames that are sent before the end of the turn: the receiver works on them meanwhile.
 const FLUSH_AT: usize = 64;
@@ -26,6 +26,8 @@ pub(super) struct Ports {
     ports: Vec<Port>,
     /// What the node was told of each.
     told: Vec<Option<State>>,
+    /// Frames on their way to the node.
+    frames: Vec<Frame>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -166,16 +168,16 @@ impl EventLoop {
             }
             let mtu = self.ports.told[number].map_or(MAX_MTU_UNKNOWN, |state| state.mtu);
             let id = PortId(number as u32);
-            let (now, node, out) = (self.now, &mut self.node, &mut self.out);
-            let port = &mut self.ports.ports[number];
-            let result = port.receive(FRAMES_PER_TURN, mtu, &mut |octets| {
-                node.handle(now, NodeInput::Frame { port: id, frame: Frame::from(octets) }, out);
-            });
+            let (port, frames) = (&mut self.ports.ports[number], &mut self.ports.frames);
+            let result = port.receive(FRAMES_PER_TURN, mtu, &mut |octets| frames.push(Frame::from(octets)));
             if let Err(error) = result {
                 tracing::error!("{}: cannot receive: {error}", port.name());
                 port.ready = false;
             }
-            self.carry_out();
+            if !frames.is_empty() {
+                self.node.handle(self.now, NodeInput::Frames { port: id, frames }, &mut self.out);
+                self.carry_out();
+            }
         }
     }
 }

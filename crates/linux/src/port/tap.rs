@@ -66,7 +66,8 @@ impl TapPort {
     /// Sends the first frame of the queue and takes it out.
     pub(crate) fn send(&mut self, queue: &mut VecDeque<Frame>) -> io::Result<()> {
         if let Some(frame) = queue.front() {
-            self.file.write(frame)?;
+            // A frame is taken whole or not at all.
+            let _ = self.file.write(frame)?;
             queue.pop_front();
         }
         Ok(())

@@ -54,6 +54,22 @@ impl Stack {
         }
     }
 
+    /// Several frames came in at a port at once.
+    pub(crate) fn frames(
+        &mut self,
+        now: Instant,
+        number: PortId,
+        frames: &mut Vec<Frame>,
+        out: &mut Outbox<NodeOutput>,
+    ) {
+        self.more_follows = true;
+        for frame in frames.drain(..) {
+            self.frame(now, number, frame, out);
+        }
+        self.more_follows = false;
+        self.work(now, out);
+    }
+
     /// A frame came to an interface.
     pub(super) fn arrived(
         &mut self,

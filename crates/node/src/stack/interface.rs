@@ -146,6 +146,10 @@ impl Stack {
         }
         if let Some(arp) = &mut interface.arp {
             if interface.told_addresses != interface.config.address {
+                // A new address must not be announced with the MAC address of before.
+                if interface.told_arp.is_some_and(|told| told != (up, mac)) {
+                    arp.handle(now, arp::Input::Link { up: false, address: mac }, &mut self.arp_out);
+                }
                 interface.told_addresses.clone_from(&interface.config.address);
                 interface.states.retain(|(a, _)| interface.told_addresses.iter().any(|(b, _)| a == b));
                 arp.handle(now, arp::Input::Addresses(&interface.told_addresses), &mut self.arp_out);

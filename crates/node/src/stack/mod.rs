@@ -110,6 +110,8 @@ pub(crate) struct Stack {
     kernel_has: BTreeSet<Prefix>,
     rng: Rng,
     watched: bool,
+    /// Frames follow at once that may change what TCP has to say.
+    more_follows: bool,
     /// There is more to do, but not now.
     resting: bool,
     /// When [`Stack::handle_timeout`] is due; may be early.
@@ -139,6 +141,7 @@ impl Stack {
             kernel_has: BTreeSet::new(),
             rng,
             watched: false,
+            more_follows: false,
             resting: false,
             deadline: None,
         };
@@ -197,6 +200,8 @@ impl Stack {
         for _ in 0..MAX_WORK {
             if let Some(output) = self.ip_out.pop() {
                 self.ip_output(now, output, out);
+            } else if self.more_follows {
+                return;
             } else if let Some(output) = self.tcp_out.pop() {
                 self.tcp_output(now, output);
             } else if !self.tcp_touched || !self.send_segment(now) {

@@ -1,10 +1,13 @@
 //! Tests of the node: routing without BGP, the FIB against one computed from scratch, and the whole node.
 
+mod device;
 mod fib;
+mod found;
 mod node;
 mod pair;
 mod routing;
 mod stack;
+mod storm;
 
 use crate::config::StaticRoute;
 use crate::{FibNextHop, InterfaceChange, KernelRoute};

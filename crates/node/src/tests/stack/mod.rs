@@ -1,6 +1,7 @@
 //! Devices on a small in-memory wire: from ARP to BGP over the node's own TCP.
 
 mod addresses;
+mod ethernet;
 mod hostile;
 mod mixed;
 mod routing;
