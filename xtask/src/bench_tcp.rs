@@ -169,16 +169,7 @@ fn ours(root: &Path, trunkline: &Path, port: &str) -> Result<Measured, String> {
         peer.ip("link set e0 up")?;
         peer.ip(&format!("addr add {KERNEL} dev e0"))?;
     }
-    let directory = target(root).join("bench");
-    std::fs::create_dir_all(&directory).map_err(|e| e.to_string())?;
-    let file = directory.join("host.toml");
-    let text = format!(
-        "api.socket = \"{}\"\n[node]\nname = \"bench\"\nkind = \"host\"\n\n[interface.e0]\nport = \"{port}\"\n\
-         address = [\"{DEVICE}/24\"]\n\n[[service]]\nkind = \"chargen\"\nport = {SEND}\n\n\
-         [[service]]\nkind = \"discard\"\nport = {RECEIVE}\n",
-        directory.join("host.sock").display()
-    );
-    std::fs::write(&file, text).map_err(|e| e.to_string())?;
+    let (file, _) = host_file(root, "host", port)?;
     let mut command = space.command(trunkline);
     let child = command.arg("run").arg(&file).args(["--log", "warn"]).spawn().map_err(|e| e.to_string())?;
     let _running = Running(child);
@@ -230,7 +221,102 @@ fn client(space: &Space, port: u16, mode: &str) -> Result<f64, String> {
     text.trim().parse().map_err(|_| format!("the client on port {port} failed: {text}"))
 }
 
-/// `xtask bench-client PORT read|write`: Gbit/s, as smoltcp's benchmark counts them.
+/// Shares of frames that the wire of [`goodput`] loses.
+const LOSSES: [&str; 3] = ["0.1%", "1%", "3%"];
+
+/// `cargo xtask bench goodput SECONDS`: Mbit/s from us, and from Linux with reno, to a Linux host through the same bad wire:
+/// 20 ms each way, each loss, the same seed. All run at the same time, each on wires of its own; they need little.
+pub(crate) fn goodput(root: &Path, seconds: u64) -> Outcome {
+    let trunkline = match std::env::var_os("TRUNKLINE_BIN") {
+        Some(path) => PathBuf::from(path),
+        None => release(root)?,
+    };
+    println!("Mbit/s to a Linux host, 20 ms each way, {seconds} s, three seeds at once");
+    println!("{:<8} {:>22} {:>22} {:>8}", "loss", "Trunkline", "Linux, reno", "ratio");
+    for loss in LOSSES {
+        let mut threads = Vec::new();
+        for seed in 1..=3_u32 {
+            for ours in [true, false] {
+                let (root, trunkline) = (root.to_owned(), trunkline.clone());
+                threads.push((
+                    ours,
+                    std::thread::spawn(move || through(&root, &trunkline, ours, loss, seed, seconds)),
+                ));
+            }
+        }
+        let mut mbit: [Vec<f64>; 2] = Default::default();
+        for (ours, thread) in threads {
+            let measured = thread.join().map_err(|_| "a measurement failed")??;
+            mbit[usize::from(!ours)].push(measured);
+        }
+        let list = |values: &[f64]| values.iter().map(|v| format!("{v:.2}")).collect::<Vec<_>>().join(" ");
+        let sum = |values: &[f64]| values.iter().sum::<f64>();
+        let ratio = sum(&mbit[0]) / sum(&mbit[1]);
+        println!("{loss:<8} {:>22} {:>22} {ratio:>8.2}", list(&mbit[0]), list(&mbit[1]));
+    }
+    Ok(())
+}
+
+/// One sender, its wire and its receiver.
+fn through(
+    root: &Path,
+    trunkline: &Path,
+    ours: bool,
+    loss: &str,
+    seed: u32,
+    seconds: u64,
+) -> Result<f64, String> {
+    let tag = format!("{}{seed}", if ours { "t" } else { "l" });
+    let [sender, wire, receiver] =
+        [Space::new(&format!("{tag}s"))?, Space::new(&format!("{tag}w"))?, Space::new(&format!("{tag}r"))?];
+    for (space, interface) in [(&sender, "w0"), (&receiver, "w1")] {
+        ip(&format!("-n {} link add name {interface} type veth peer name e0 netns {}", wire.0, space.0))?;
+        space.no_offload("e0")?;
+        wire.no_offload(interface)?;
+        space.ip("link set e0 up")?;
+        wire.ip(&format!("link set {interface} up"))?;
+    }
+    receiver.ip(&format!("addr add {KERNEL} dev e0"))?;
+    let seed = seed.to_string();
+    let mut relay = wire.command(trunkline);
+    relay
+        .args(["relay", "w0", "w1", "--delay", "20ms", "--loss", loss, "--seed", &seed])
+        .stderr(Stdio::null());
+    let _relay = Running(relay.spawn().map_err(|e| e.to_string())?);
+    let mut command = if ours {
+        let (file, socket) = host_file(root, &tag, "packet")?;
+        let _ = std::fs::remove_file(socket);
+        let mut command = sender.command(trunkline);
+        command.arg("run").arg(file).args(["--log", "warn"]);
+        command
+    } else {
+        sender.ip(&format!("addr add {DEVICE}/24 dev e0"))?;
+        run(sender.command(Path::new("sysctl")).args(["-qw", "net.ipv4.tcp_congestion_control=reno"]))?;
+        let me = std::env::current_exe().map_err(|e| e.to_string())?;
+        let mut command = sender.command(&me);
+        command.arg("bench-server");
+        command
+    };
+    let _sender = Running(command.spawn().map_err(|e| e.to_string())?);
+    client(&receiver, SEND, &seconds.to_string()).map(|gbit| gbit * 1000.0)
+}
+
+/// A configuration of our host for a measurement, and its socket.
+fn host_file(root: &Path, tag: &str, port: &str) -> Result<(PathBuf, PathBuf), String> {
+    let directory = target(root).join("bench");
+    std::fs::create_dir_all(&directory).map_err(|e| e.to_string())?;
+    let (file, socket) = (directory.join(format!("{tag}.toml")), directory.join(format!("{tag}.sock")));
+    let text = format!(
+        "api.socket = \"{}\"\n[node]\nname = \"bench-{tag}\"\nkind = \"host\"\n\n[interface.e0]\nport = \"{port}\"\n\
+         address = [\"{DEVICE}/24\"]\n\n[[service]]\nkind = \"chargen\"\nport = {SEND}\n\n\
+         [[service]]\nkind = \"discard\"\nport = {RECEIVE}\n",
+        socket.display()
+    );
+    std::fs::write(&file, text).map_err(|e| e.to_string())?;
+    Ok((file, socket))
+}
+
+/// `xtask bench-client PORT read|write|SECONDS`: Gbit/s, as smoltcp's benchmark counts them.
 pub(crate) fn measure(port: &str, mode: &str) -> Outcome {
     let port: u16 = port.parse().map_err(|_| "no port")?;
     let mut stream = connect(port)?;
@@ -238,11 +324,12 @@ pub(crate) fn measure(port: &str, mode: &str) -> Outcome {
     #[allow(clippy::disallowed_methods, reason = "a benchmark is about real time")]
     let start = Instant::now();
     let mut moved = 0;
-    while moved < AMOUNT {
-        let want = buffer.len().min((AMOUNT - moved) as usize);
+    let limit = mode.parse().ok().map(Duration::from_secs);
+    while limit.map_or(moved < AMOUNT, |limit| start.elapsed() < limit) {
+        let want = if limit.is_some() { buffer.len() } else { buffer.len().min((AMOUNT - moved) as usize) };
         let n = match mode {
-            "read" => stream.read(&mut buffer[..want]),
-            _ => stream.write(&buffer[..want]),
+            "write" => stream.write(&buffer[..want]),
+            _ => stream.read(&mut buffer[..want]),
         };
         match n.map_err(|e| e.to_string())? {
             0 => return Err(format!("the connection ended after {moved} octets")),

@@ -18,7 +18,9 @@ cargo xtask TASK
   test --only interop      only those against real peers
   test --only NAME         only those whose name contains NAME, such as bird::hold_timer
   fuzz [SECONDS]           run each fuzz target for so long (default 60)
+  bench lab                measure the lab: frames a second through switches, virtual seconds a second
   bench tcp [ROUNDS]       measure our TCP against smoltcp's own benchmark and Linux (default 3 rounds; as root)
+  bench goodput [SECONDS]  the same through a wire that loses frames, against Linux with reno (default 30 s; as root)
   bench [ARGUMENT…]        measure against BIRD 2, where the benchmark lies beside the repository; its arguments follow
 ";
 
@@ -40,10 +42,16 @@ fn main() -> ExitCode {
             Ok(seconds) => run::fuzz(&root, seconds),
             Err(_) => Err(format!("not a number of seconds: {seconds}")),
         },
+        ["bench", "lab"] => run::bench_lab(&root),
         ["bench", "tcp"] => bench_tcp::bench(&root, 3),
         ["bench", "tcp", rounds] => match rounds.parse() {
             Ok(rounds) if rounds > 0 => bench_tcp::bench(&root, rounds),
             _ => Err(format!("not a number of rounds: {rounds}")),
+        },
+        ["bench", "goodput"] => bench_tcp::goodput(&root, 30),
+        ["bench", "goodput", seconds] => match seconds.parse() {
+            Ok(seconds) if seconds > 0 => bench_tcp::goodput(&root, seconds),
+            _ => Err(format!("not a number of seconds: {seconds}")),
         },
         ["bench-client", port, mode] => bench_tcp::measure(port, mode),
         ["bench-server"] => bench_tcp::serve(),

@@ -56,6 +56,19 @@ pub(crate) fn fuzz(root: &Path, seconds: u32) -> Outcome {
     if crashed.is_empty() { Ok(()) } else { Err(format!("fuzz targets that failed: {}", crashed.join(", "))) }
 }
 
+/// The speed of the lab.
+pub(crate) fn bench_lab(root: &Path) -> Outcome {
+    run(cargo(root).args([
+        "run",
+        "--release",
+        "--quiet",
+        "--package",
+        "trunkline-lab",
+        "--example",
+        "lab_speed",
+    ]))
+}
+
 /// The benchmark against other daemons, which lies beside the repository.
 pub(crate) fn bench(root: &Path, arguments: &[&str]) -> Outcome {
     let script = root.join("../shared/bench/bgp.py");

@@ -1,7 +1,7 @@
 //! The configuration of BGP, validated: what `trunkline-config` makes of a file and what a test writes by hand.
 
 use crate::policy::Policy;
-use crate::transport::Md5Key;
+use crate::transport::{AoKeys, Md5Key, TcpKey};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use trunkline_core::{Asn, Duration, Prefix};
@@ -118,6 +118,8 @@ pub struct NeighborConfig {
     pub ttl_security: Option<u8>,
     /// `password`: TCP MD5 key (RFC 2385).
     pub password: Option<Md5Key>,
+    /// `tcp-ao`: keys of the TCP Authentication Option (RFC 5925). Excludes `password`.
+    pub tcp_ao: Option<AoKeys>,
     /// `role` (RFC 9234).
     pub role: Option<Role>,
     /// `role-strict`: refuse a peer that does not say its role (RFC 9234 §4.2). Default false.
@@ -172,6 +174,7 @@ impl NeighborConfig {
             multihop: None,
             ttl_security: None,
             password: None,
+            tcp_ao: None,
             role: None,
             role_strict: false,
             route_reflector_client: false,
@@ -186,6 +189,12 @@ impl NeighborConfig {
             import: policy.clone(),
             export: policy,
         }
+    }
+
+    /// How segments from and to it are signed.
+    pub fn tcp_key(&self) -> Option<TcpKey> {
+        let ao = self.tcp_ao.clone().map(TcpKey::Ao);
+        ao.or_else(|| self.password.clone().map(TcpKey::Md5))
     }
 }
 

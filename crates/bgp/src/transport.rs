@@ -1,5 +1,6 @@
 //! What BGP asks of TCP and what TCP tells it: the same in the daemon (kernel sockets) and in the lab.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use trunkline_core::ConnId;
@@ -95,13 +96,22 @@ pub enum TcpAction {
         /// Send RST instead of FIN.
         reset: bool,
     },
-    /// Connections from and to this peer must be signed (RFC 2385): set on every listener.
+    /// Connections from and to this peer must be signed: set on every listener.
     ListenerKey {
         /// The peer, or all of a prefix.
         peer: trunkline_core::Prefix,
         /// The key; none removes it.
-        key: Option<Md5Key>,
+        key: Option<TcpKey>,
     },
+}
+
+/// How segments are signed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TcpKey {
+    /// TCP MD5 (RFC 2385).
+    Md5(Md5Key),
+    /// The TCP Authentication Option (RFC 5925).
+    Ao(AoKeys),
 }
 
 /// A TCP MD5 key (RFC 2385), 1..=80 octets. Its `Debug` does not show it.
@@ -114,11 +124,75 @@ impl fmt::Debug for Md5Key {
     }
 }
 
+/// How the TCP Authentication Option derives keys and signs (RFC 5926).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AoAlgorithm {
+    /// KDF_HMAC_SHA1 and HMAC-SHA-1-96.
+    HmacSha1,
+    /// KDF_AES_128_CMAC and AES-128-CMAC-96.
+    Aes128Cmac,
+}
+
+/// A key of the TCP Authentication Option (RFC 5925 §3.1). Its `Debug` does not show the secret.
+#[derive(Clone, PartialEq, Eq)]
+pub struct AoKey {
+    /// SendID: the KeyID of what we sign with it.
+    pub send_id: u8,
+    /// RecvID: the KeyID of what the peer signs with it.
+    pub receive_id: u8,
+    /// How.
+    pub algorithm: AoAlgorithm,
+    /// The secret, 1..=80 octets.
+    pub key: String,
+    /// Whether TCP's other options are signed too.
+    pub include_options: bool,
+}
+
+impl fmt::Debug for AoKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "AoKey({}/{}, {:?}, …)", self.send_id, self.receive_id, self.algorithm)
+    }
+}
+
+/// All keys of the TCP Authentication Option for a peer. The ids of each side differ (RFC 5925 §3.1).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AoKeys {
+    keys: Vec<AoKey>,
+    preferred: u8,
+}
+
+impl AoKeys {
+    /// `preferred` is the SendID of the key to begin with. `None` where there is no such key, or two have the same
+    /// SendID or the same RecvID.
+    pub fn new(keys: Vec<AoKey>, preferred: u8) -> Option<AoKeys> {
+        let unique = |id: fn(&AoKey) -> u8| {
+            let ids: BTreeSet<u8> = keys.iter().map(id).collect();
+            ids.len() == keys.len()
+        };
+        let sound = unique(|key| key.send_id)
+            && unique(|key| key.receive_id)
+            && keys.iter().any(|key| key.send_id == preferred);
+        sound.then_some(AoKeys { keys, preferred })
+    }
+
+    /// The keys; there is at least one.
+    pub fn keys(&self) -> &[AoKey] {
+        &self.keys
+    }
+
+    /// The SendID of the key to begin with.
+    pub fn preferred(&self) -> u8 {
+        self.preferred
+    }
+}
+
 /// Options of one connection.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct TcpOptions {
     /// Sign and check segments (RFC 2385).
     pub md5: Option<Md5Key>,
+    /// Sign and check segments with the Authentication Option (RFC 5925); excludes `md5`.
+    pub ao: Option<AoKeys>,
     /// TTL or hop limit of what we send; the system's default where none.
     pub ttl: Option<u8>,
     /// Drop what arrives with less (GTSM, RFC 5082).

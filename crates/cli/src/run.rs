@@ -58,6 +58,10 @@ pub(crate) fn run(files: &[PathBuf], log: Option<&str>) -> Result<(), Failure> {
     let signals = watch_signals()?;
     let banner = quick_start.then(|| banner(&plans));
     let nodes = spawn_all(plans)?;
+    // All sockets are open. This thread and the API's need no power over the network.
+    if let Err(error) = trunkline_linux::keep_files() {
+        tracing::warn!("cannot give up privileges: {error}");
+    }
     let backends = nodes.handles.iter().map(backend);
     let server = Server::start(sockets.into_iter().zip(backends).collect())
         .map_err(|e| Failure::Message(format!("cannot start the API: {e}")))?;

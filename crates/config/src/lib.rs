@@ -116,7 +116,7 @@ pub fn keys_with<T>(
 pub fn keys() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
     // The sections that are only looked into where they exist.
     const SKELETON: &str = "
-        bgp = { neighbor = [{ maximum-prefixes = {} }], listen-range = [{}], group.g = {} }
+        bgp = { neighbor = [{ maximum-prefixes = {}, tcp-ao = { keys = [{}] } }], listen-range = [{}], group.g = {} }
         policy.p = [{ prepend = {} }]
         static = [{}]
         interface.i = {}

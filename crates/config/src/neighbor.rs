@@ -11,10 +11,12 @@ use std::sync::Arc;
 use toml::Spanned;
 use toml::de::DeTable;
 use trunkline_bgp::config::{ListenRange, MaximumPrefixes, NeighborConfig};
-use trunkline_bgp::transport::Md5Key;
+use trunkline_bgp::transport::{AoAlgorithm, AoKey, AoKeys, Md5Key};
 use trunkline_core::{Asn, Duration, Prefix};
 use trunkline_wire::bgp::{Family, Role};
 
+const AO_ALGORITHMS: [(&str, AoAlgorithm); 2] =
+    [("aes-128-cmac", AoAlgorithm::Aes128Cmac), ("hmac-sha1", AoAlgorithm::HmacSha1)];
 const FAMILIES: [(&str, Family); 2] =
     [("ipv4-unicast", Family::IPV4_UNICAST), ("ipv6-unicast", Family::IPV6_UNICAST)];
 const ROLES: [(&str, Role); 5] = [
@@ -141,6 +143,7 @@ impl<'a> Context<'a> {
             check.addresses();
         }
         check.timers_and_hops();
+        check.signatures(address);
         if let (Some(asn), Some(local)) = (asn, self.local_asn) {
             check.internal_or_external(asn == local);
         }
@@ -171,6 +174,7 @@ fn settings<'a>(section: &mut Section<'a>, config: &mut NeighborConfig, policies
     c.multihop = section.read("multihop", |v| v.integer(1..=255));
     c.ttl_security = section.read("ttl-security", |v| v.integer(1..=254));
     c.password = section.read("password", password);
+    c.tcp_ao = section.read("tcp-ao", tcp_ao);
     c.role = section.read("role", |v| v.choice(&ROLES));
     section.set(&mut c.role_strict, "role-strict", Value::bool);
     section.set(&mut c.route_reflector_client, "route-reflector-client", Value::bool);
@@ -222,15 +226,54 @@ fn hold_time(value: &Value<'_>) -> Option<u16> {
 }
 
 fn password(value: &Value<'_>) -> Option<Md5Key> {
+    secret(value, Some("leave `password` out for none")).map(Md5Key)
+}
+
+fn secret(value: &Value<'_>, empty: Option<&str>) -> Option<String> {
     value.hide();
     let text = value.string()?;
     match text.len() {
-        1..=MAX_PASSWORD => Some(Md5Key(text.to_owned())),
-        0 => value.refuse(
-            value.problem("is empty", "expected 1 to 80 octets").help("leave `password` out for none"),
-        ),
+        1..=MAX_PASSWORD => Some(text.to_owned()),
+        0 => {
+            let mut problem = value.problem("is empty", "expected 1 to 80 octets");
+            problem.help = empty.map(str::to_owned);
+            value.refuse(problem)
+        }
         octets => value.refuse(value.problem(&format!("has {octets} octets"), "expected 1 to 80 octets")),
     }
+}
+
+/// RFC 5925: at least one key, and which of them to begin with.
+fn tcp_ao(value: &Value<'_>) -> Option<AoKeys> {
+    let mut section = value.section("tcp-ao")?;
+    let keys = section.require("keys", "[{ send-id = 1, receive-id = 1, key = \"…\" }]", |keys| {
+        let sections = keys.sections("[[tcp-ao.keys]]");
+        let count = sections.len();
+        let read: Vec<AoKey> = sections.into_iter().filter_map(ao_key).collect();
+        match read.len() {
+            0 if keys.is_empty_list() => keys.refuse(keys.problem("is empty", "expected at least one key")),
+            valid => (valid == count && count > 0).then_some(read),
+        }
+    });
+    let used = section.read("use", |v| v.integer(0..=255));
+    let keys = keys?;
+    let preferred = used.or_else(|| keys.first().map(|key| key.send_id))?;
+    AoKeys::new(keys, preferred).or_else(|| {
+        let problem = value.problem("has keys that do not go together", "see the ids");
+        value.refuse(problem.help(
+            "the `send-id`s must differ, and so must the `receive-id`s (RFC 5925 §3.1); `use` is one of the `send-id`s",
+        ))
+    })
+}
+
+fn ao_key(mut section: Section<'_>) -> Option<AoKey> {
+    let send_id = section.require("send-id", "1", |v| v.integer(0..=255));
+    let receive_id = section.require("receive-id", "1", |v| v.integer(0..=255));
+    let algorithm = section.read("algorithm", |v| v.choice(&AO_ALGORITHMS));
+    let key = section.require("key", "\"a secret\"", |v| secret(v, None));
+    let include_options = section.read("include-options", Value::bool).unwrap_or(true);
+    let algorithm = algorithm.unwrap_or(AoAlgorithm::Aes128Cmac);
+    Some(AoKey { send_id: send_id?, receive_id: receive_id?, algorithm, key: key?, include_options })
 }
 
 fn maximum_prefixes(value: &Value<'_>) -> Option<MaximumPrefixes> {
@@ -285,6 +328,25 @@ impl Check<'_, '_> {
                     "expected an address of ours",
                 )
                 .related(self.section.span_of("address"), "the neighbor"),
+            );
+        }
+    }
+
+    /// Of a group's own, none is known to be wrong before it has members.
+    fn signatures(&self, address: Option<IpAddr>) {
+        if self.config.tcp_ao.is_none() {
+            return;
+        }
+        if self.config.password.is_some() {
+            self.push(
+                self.error("tcp-ao", "`tcp-ao` and `password` exclude each other", "signs instead of MD5")
+                    .related(self.section.span_of("password"), "has no place beside it"),
+            );
+        }
+        if address.is_some_and(|address| address.is_ipv6()) {
+            self.push(
+                self.error("tcp-ao", "`tcp-ao` at an IPv6 neighbor", "is for IPv4 only")
+                    .help("the node's own TCP signs, and that speaks IPv4 today"),
             );
         }
     }

@@ -77,13 +77,14 @@ fn bare_word(line: &str) -> Option<String> {
     let value = value.split('#').next()?.trim();
     let word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | ':' | '/' | '-' | '_');
     let bare = !value.is_empty() && value.chars().all(word) && value.contains(|c: char| !c.is_ascii_digit());
-    (bare && !key.contains("password"))
+    (bare && !key.contains("password") && !key.contains("key"))
         .then(|| format!("text is written in quotes: `{} = \"{value}\"`", key.trim()))
 }
 
 /// A syntax error may keep a password from being seen as one: hide the rest of every line that may hold one.
 fn hide_passwords(text: &str, reader: &Reader) {
-    for (start, _) in text.match_indices("password") {
+    let places = ["password", "key"].into_iter().flat_map(|name| text.match_indices(name));
+    for (start, _) in places {
         let line_end = text[start..].find('\n').map_or(text.len(), |newline| start + newline);
         if let Some(equals) = text[start..line_end].find('=') {
             reader.hide(start + equals + 1..line_end);

@@ -62,7 +62,7 @@ pub struct Send<'a> {
     pub destination: Ipv4Addr,
     /// What it carries.
     pub protocol: Protocol,
-    /// TTL; `None`: the default, or 1 where the destination is multicast (RFC 1112 §6.1).
+    /// TTL, 1 to 255 (0 counts as 1); `None`: the default, or 1 where the destination is multicast (RFC 1112 §6.1).
     pub ttl: Option<u8>,
     /// Type of Service.
     pub tos: u8,
@@ -156,7 +156,7 @@ pub enum Output {
         /// Where in `packet` the payload is, the transport's header included.
         payload: Range<usize>,
     },
-    /// An error about a packet that this device sent. A path MTU in it is already noted.
+    /// An error about a packet that this device sent, or so it says.
     IcmpError(IcmpError),
     /// An [`Input::Send`] came to nothing.
     SendFailed {
@@ -185,7 +185,8 @@ pub enum IcmpErrorKind {
     Unreachable(UnreachableCode),
     /// Fragmentation needed.
     FragmentationNeeded {
-        /// The path's MTU as it is now noted, octets; 0 where it was not noted, as it was no smaller.
+        /// What would fit, octets, 1 or more: as the router says, or as can be guessed where it does not say. Anyone can
+        /// claim it; [`Ip::note_path_mtu`](crate::Ip::note_path_mtu) is for what is believed.
         mtu: u16,
     },
     /// Time exceeded.

@@ -10,8 +10,6 @@ use trunkline_core::{Duration, Ipv4Prefix, PortId};
 pub struct Config {
     /// Whether packets for others are forwarded: a router; else a host (RFC 1122 §3.3.1, RFC 1812 §5). Default: false.
     pub forwarding: bool,
-    /// Whether packets with a source route option are taken at all (RFC 1812 §5.3.13.4). Default: false.
-    pub source_route: bool,
     /// Whether an echo request to a broadcast or multicast address is answered (RFC 1122 §3.2.2.6). Default: false.
     pub echo_broadcast: bool,
     /// TTL of packets from here where the sender gives none, 1 to 255. Default: 64.
@@ -59,7 +57,6 @@ impl Default for Config {
     fn default() -> Config {
         Config {
             forwarding: false,
-            source_route: false,
             echo_broadcast: false,
             default_ttl: 64,
             icmp_rate: 1000,
@@ -115,6 +112,8 @@ pub struct InterfaceConfig {
     /// Whether packets from elsewhere to this subnet's broadcast address go out (RFC 1812 §5.3.5.2, RFC 2644).
     /// Default: false.
     pub directed_broadcast: bool,
+    /// Whether packets with a source route option are taken here at all (RFC 1812 §5.3.13.4). Default: false.
+    pub source_route: bool,
     /// Whether sources are checked against the routes. Default: off.
     pub reverse_path: ReversePath,
 }
@@ -131,6 +130,7 @@ impl InterfaceConfig {
             send_redirects: true,
             accept_redirects: false,
             directed_broadcast: false,
+            source_route: false,
             reverse_path: ReversePath::Off,
         }
     }

@@ -1,4 +1,5 @@
-//! ICMP errors that arrive: checked against what we sent, told to the transport; redirects and path MTUs are noted here.
+//! ICMP errors that arrive: checked against what we sent, told to the transport; redirects are noted here, path MTUs when
+//! the transport believes them.
 
 use std::net::Ipv4Addr;
 
@@ -66,7 +67,11 @@ impl Ip {
                 next_hop_mtu,
                 ..
             } => {
-                let mtu = self.lower_path_mtu(now, arrival, &quoted, next_hop_mtu, out).unwrap_or_default();
+                let mtu = match next_hop_mtu {
+                    // A router from before RFC 1191: the next lower plateau (§5, §7.1).
+                    0 => PLATEAUS.into_iter().find(|plateau| *plateau < quoted.total_len).unwrap_or(68),
+                    reported => reported,
+                };
                 IcmpErrorKind::FragmentationNeeded { mtu }
             }
             Message::DestinationUnreachable { code, .. } => IcmpErrorKind::Unreachable(code),
@@ -87,31 +92,25 @@ impl Ip {
         }));
     }
 
-    /// Notes the MTU of a path (RFC 1191 §3, §5, §6.3): never more than it was. What it is now, where that is less.
-    fn lower_path_mtu(
-        &mut self,
-        now: Instant,
-        arrival: &Arrival,
-        quoted: &Quoted,
-        reported: u16,
-        out: &mut Outbox<Output>,
-    ) -> Option<u16> {
-        let destination = quoted.header.destination;
-        let lookup = self.route(now, destination, 0).filter(|lookup| !lookup.local)?;
-        let reported = match reported {
-            // A router from before RFC 1191: the next lower plateau.
-            0 => PLATEAUS.into_iter().find(|plateau| *plateau < quoted.total_len).unwrap_or(68),
-            reported => reported,
-        };
+    /// Notes what [`IcmpErrorKind::FragmentationNeeded`] says of a path (RFC 1191 §3, §6.3): never more than is known, and
+    /// no less than is believed. Whether it is news.
+    ///
+    /// Anyone can send such an error about anyone's packets, and what is noted here holds for all that goes to that
+    /// destination. So it is for the transport to say that the error is about a packet it sent, which only those on the
+    /// path can know (RFC 5927 §7).
+    pub fn note_path_mtu(&mut self, now: Instant, error: &IcmpError, out: &mut Outbox<Output>) -> bool {
+        let IcmpErrorKind::FragmentationNeeded { mtu: reported } = error.kind else { return false };
+        let destination = error.destination;
         let mtu = reported.max(self.config.min_path_mtu);
-        if mtu >= lookup.mtu {
-            return None;
+        let lookup = self.route(now, destination, 0);
+        if !lookup.is_some_and(|lookup| !lookup.local && mtu < lookup.mtu) {
+            return false;
         }
         let path = PathMtu { mtu, may_fragment: reported < mtu };
         self.path_mtus.insert(now, destination, path, self.config.path_mtu_lifetime);
         self.counters.path_mtu_lowered += 1;
-        self.event(out, Event::PathMtu { destination, mtu, from: arrival.header.source });
-        Some(mtu)
+        self.event(out, Event::PathMtu { destination, mtu, from: error.reporter });
+        true
     }
 
     /// RFC 1122 §3.2.2.2, §3.3.1.2

@@ -157,7 +157,8 @@ impl Ip {
             return self.refuse(now, &arrival, Problem::Parameter { pointer }, DropReason::Options, out);
         }
         let route = options.source_route();
-        if route.is_some() && !self.config.source_route {
+        let here = self.interface(arrival.interface);
+        if route.is_some() && !here.is_some_and(|interface| interface.config.source_route) {
             return self.drop_arrival(&arrival, DropReason::SourceRoute, out);
         }
         let transit = Transit { source_routed: route.is_some(), ..Transit::default() };

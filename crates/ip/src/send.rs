@@ -101,7 +101,8 @@ impl Ip {
         header.options = send.options;
         header.dont_fragment = send.dont_fragment;
         let multicast = destination.is_multicast();
-        header.ttl = send.ttl.unwrap_or(if multicast { 1 } else { self.config.default_ttl });
+        // RFC 1122 §3.2.1.7: never zero.
+        header.ttl = send.ttl.unwrap_or(if multicast { 1 } else { self.config.default_ttl }).max(1);
         let mut plan = if let Some(interface) = self.local_interface(destination) {
             Plan { header, interface, next_hop: None, broadcast: false, mtu: u16::MAX }
         } else if multicast || destination.is_broadcast() || matches!(own, Some(Own::Broadcast(_))) {

@@ -40,6 +40,7 @@ pub(crate) fn connect(
     local: Option<IpAddr>,
     options: &TcpOptions,
 ) -> Result<TcpStream, TcpError> {
+    refuse_ao(options)?;
     let v4 = remote.is_ipv4();
     let open = || -> io::Result<Socket> {
         let kind = Type::STREAM.nonblocking().cloexec();
@@ -65,6 +66,12 @@ pub(crate) fn connect(
         Err(error) => return Err(tcp_error(&error)),
     }
     Ok(TcpStream::from_std(socket.into()))
+}
+
+/// Linux 6.7 has the option where it was built with it; no kernel that we know of.
+pub(crate) fn refuse_ao(options: &TcpOptions) -> Result<(), TcpError> {
+    let why = || TcpError::Other("TCP-AO needs an interface of the node's own: this kernel has none".to_owned());
+    if options.ao.is_some() { Err(why()) } else { Ok(()) }
 }
 
 fn apply_ttl(socket: &impl std::os::fd::AsFd, v4: bool, options: &TcpOptions) -> io::Result<()> {

@@ -22,6 +22,11 @@ pub fn keep_files() -> io::Result<()> {
     keep(CapabilitySet::DAC_OVERRIDE)
 }
 
+/// A thread that only waits for signals.
+pub(crate) fn keep_nothing() -> io::Result<()> {
+    keep(CapabilitySet::empty())
+}
+
 fn keep(wanted: CapabilitySet) -> io::Result<()> {
     let has = capabilities(None)?;
     let sets = CapabilitySets {

@@ -31,6 +31,9 @@ pub fn signals(mut f: impl FnMut(Signal) + Send + 'static) -> io::Result<SignalG
     let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP])?;
     let handle = signals.handle();
     std::thread::Builder::new().name("signals".into()).spawn(move || {
+        if let Err(error) = crate::privileges::keep_nothing() {
+            tracing::warn!("cannot give up privileges: {error}");
+        }
         for number in signals.forever() {
             f(if number == SIGHUP { Signal::Reload } else { Signal::Shutdown });
         }

@@ -16,7 +16,7 @@ pub struct PingQuery {
     pub interval_ms: u32,
     /// Octets of data in each, 0..=65507.
     pub size: u16,
-    /// TTL; none: the default.
+    /// TTL, 1..=255; none: the default.
     pub ttl: Option<u8>,
     /// Whether it must not be fragmented.
     pub dont_fragment: bool,

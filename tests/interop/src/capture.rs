@@ -39,7 +39,15 @@ impl Capture {
 
 /// Dissects a capture file: one line for each frame that `filter` lets through.
 pub fn tshark(file: &Path, filter: &str, fields: &[&str]) -> Vec<String> {
+    tshark_with(file, &[], filter, fields)
+}
+
+/// The same with settings, such as `ip.check_checksum:TRUE`.
+pub fn tshark_with(file: &Path, settings: &[&str], filter: &str, fields: &[&str]) -> Vec<String> {
     let mut argv = vec!["-r", file.to_str().unwrap(), "-Y", filter, "-T", "fields", "-E", "occurrence=a"];
+    for setting in settings {
+        argv.extend(["-o", setting]);
+    }
     for field in fields {
         argv.extend(["-e", field]);
     }

@@ -16,11 +16,11 @@ mod process;
 mod runner;
 mod trunkline;
 
-pub use capture::{Capture, tshark};
+pub use capture::{Capture, tshark, tshark_with};
 pub use lab::{Lab, Netns};
 pub use process::Daemon;
 pub use runner::{Test, main};
-pub use trunkline::{Config, Neighbor, POLICY, Trunkline, rule, rule_for_others};
+pub use trunkline::{Config, Neighbor, POLICY, Trunkline, rule, rule_for_others, trunkline};
 
 use std::time::{Duration, Instant};
 

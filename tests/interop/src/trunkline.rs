@@ -4,9 +4,10 @@ use crate::lab::{Lab, Netns};
 use crate::process::Daemon;
 use serde_json::Value;
 use std::fmt::Write;
+use std::io::Write as _;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
-use std::process::Output;
+use std::process::{Command, Output, Stdio};
 
 /// The binary under test: `$TRUNKLINE_BIN`, else the release build beside this test.
 pub(crate) fn binary() -> Result<PathBuf, String> {
@@ -20,6 +21,21 @@ pub(crate) fn binary() -> Result<PathBuf, String> {
         Some(path) if path.exists() => Ok(path),
         _ => Err("no binary to test: cargo build --release, or set TRUNKLINE_BIN".into()),
     }
+}
+
+/// Runs the program with these arguments and this standard input, without a node and outside of all namespaces.
+#[track_caller]
+pub fn trunkline(arguments: &[&str], input: &str) -> Output {
+    let mut child = Command::new(binary().unwrap())
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // It may end before it has read all: then what it printed tells why.
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    child.wait_with_output().unwrap()
 }
 
 /// The export policy that [`rule`]s make.

@@ -11,6 +11,7 @@ mod bird;
 mod daemon;
 mod device;
 mod kernel;
+mod labs;
 mod pair;
 mod peers;
 mod wire;
@@ -24,6 +25,7 @@ fn main() -> std::process::ExitCode {
         wire::tests(),
         daemon::tests(),
         device::tests(),
+        labs::tests(),
     ];
     trunkline_interop::main(groups.into_iter().flatten().collect())
 }

@@ -197,7 +197,7 @@ impl Bgp {
     pub fn start(&mut self, now: Instant, out: &mut Outbox<Output>) {
         self.started = true;
         for range in self.config.listen_ranges.clone() {
-            self.set_listener_key(range.prefix, range.template.password.clone(), out);
+            self.set_listener_key(range.prefix, range.template.tcp_key(), out);
         }
         for neighbor in self.config.neighbors.clone() {
             self.add_neighbor(now, neighbor, None, out);
@@ -292,7 +292,7 @@ impl Bgp {
             self.session_input(now, id, stop, out);
         }
         for neighbor in &self.config.neighbors {
-            self.remove_listener_key(Prefix::host(neighbor.address), neighbor.password.as_ref(), out);
+            self.remove_listener_key(Prefix::host(neighbor.address), neighbor.tcp_key().as_ref(), out);
         }
         self.remove_range_keys(&self.config.listen_ranges, out);
     }

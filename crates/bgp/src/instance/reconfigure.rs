@@ -5,7 +5,7 @@ use super::{Bgp, Output, Reconfigured, Rib, decision_config, local, peer_facts};
 use crate::config::{Config, ListenRange, NeighborConfig};
 use crate::rib::table::PeerId;
 use crate::session::{self, Restart, Session, State};
-use crate::transport::{Md5Key, TcpAction};
+use crate::transport::{TcpAction, TcpKey};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -13,14 +13,14 @@ use trunkline_core::{Applied, Instant, Outbox, Prefix};
 use trunkline_wire::bgp::{ErrorCode, Notification};
 
 impl Bgp {
-    pub(super) fn set_listener_key(&self, peer: Prefix, key: Option<Md5Key>, out: &mut Outbox<Output>) {
+    pub(super) fn set_listener_key(&self, peer: Prefix, key: Option<TcpKey>, out: &mut Outbox<Output>) {
         if key.is_some() {
             out.push(Output::Tcp(TcpAction::ListenerKey { peer, key }));
         }
     }
 
     /// Takes a key from the listeners, where there is one.
-    pub(super) fn remove_listener_key(&self, peer: Prefix, key: Option<&Md5Key>, out: &mut Outbox<Output>) {
+    pub(super) fn remove_listener_key(&self, peer: Prefix, key: Option<&TcpKey>, out: &mut Outbox<Output>) {
         if key.is_some() {
             out.push(Output::Tcp(TcpAction::ListenerKey { peer, key: None }));
         }
@@ -28,7 +28,7 @@ impl Bgp {
 
     pub(super) fn remove_range_keys(&self, ranges: &[ListenRange], out: &mut Outbox<Output>) {
         for range in ranges {
-            self.remove_listener_key(range.prefix, range.template.password.as_ref(), out);
+            self.remove_listener_key(range.prefix, range.template.tcp_key().as_ref(), out);
         }
     }
 
@@ -44,7 +44,7 @@ impl Bgp {
         let index = free.unwrap_or(self.peers.len());
         let id = PeerId(u16::try_from(index).ok().filter(|n| *n <= PeerId::MAX)?);
         if range.is_none() {
-            self.set_listener_key(Prefix::host(config.address), config.password.clone(), out);
+            self.set_listener_key(Prefix::host(config.address), config.tcp_key(), out);
         }
         // The upper half of its connections' ids: the place, and which session in it this is.
         let number = u32::from(self.sessions & 0x7fff) << 16 | u32::from(id.0);
@@ -99,7 +99,7 @@ impl Bgp {
         self.session_input(now, id, stop, out);
         let Some(Some(peer)) = self.peers.get_mut(id.index()) else { return };
         peer.state.gone = true;
-        let (address, key) = (peer.state.address, peer.state.config.password.clone());
+        let (address, key) = (peer.state.address, peer.state.config.tcp_key());
         let dynamic = peer.state.range.is_some();
         if self.by_address.get(&address) == Some(&id) {
             self.by_address.remove(&address);
@@ -236,7 +236,7 @@ impl Bgp {
         done.changes.push("listen ranges changed".into());
         self.remove_range_keys(&old.listen_ranges, out);
         for range in &self.config.listen_ranges {
-            self.set_listener_key(range.prefix, range.template.password.clone(), out);
+            self.set_listener_key(range.prefix, range.template.tcp_key(), out);
         }
         for id in self.ids() {
             let Some(Some(peer)) = self.peers.get(id.index()) else { continue };
@@ -297,8 +297,8 @@ impl Bgp {
         state.judged = None;
         let was_up = session.state() >= State::OpenSent;
         let applied = session.reconfigure(now, new.clone(), &mut self.session_out);
-        if old.password != new.password {
-            let action = TcpAction::ListenerKey { peer: Prefix::host(address), key: new.password.clone() };
+        if old.tcp_key() != new.tcp_key() {
+            let action = TcpAction::ListenerKey { peer: Prefix::host(address), key: new.tcp_key() };
             out.push(Output::Tcp(action));
         }
         let facts = self.rib.shared.peers.get_mut(id);

@@ -6,7 +6,7 @@ use super::machine::{Conn, Machine};
 use super::negotiation::{Ends, our_open};
 use super::peer::{Cause, Session, Which};
 use super::{Output, State};
-use crate::transport::{TcpAction, TcpError, TcpOptions};
+use crate::transport::{TcpAction, TcpError, TcpKey, TcpOptions};
 use std::net::SocketAddr;
 use trunkline_core::{ConnId, Duration, Instant, Outbox};
 use trunkline_wire::bgp::{MessageType, RouteRefresh, RouteRefreshSubtype};
@@ -154,7 +154,11 @@ impl Session {
             (None, Some(ttl)) => (Some(ttl), None),
             (None, None) => (external.then_some(1), None),
         };
-        TcpOptions { md5: self.config.password.clone(), ttl, min_ttl }
+        match self.config.tcp_key() {
+            None => TcpOptions { ttl, min_ttl, ..TcpOptions::default() },
+            Some(TcpKey::Md5(key)) => TcpOptions { md5: Some(key), ao: None, ttl, min_ttl },
+            Some(TcpKey::Ao(keys)) => TcpOptions { md5: None, ao: Some(keys), ttl, min_ttl },
+        }
     }
 
     /// The peer's end of a connection that we open.

@@ -12,7 +12,7 @@ impl Session {
     /// Takes a new configuration.
     ///
     /// `Restart`, with Cease 6/6 where the peer has our OPEN: `address`, `port`, `local-address`, `asn`, `families`,
-    /// `password`, `multihop`, `ttl-security`, `role`, `role-strict`, `route-reflector-client`, `extended-messages`,
+    /// `password`, `tcp-ao`, `multihop`, `ttl-security`, `role`, `role-strict`, `route-reflector-client`, `extended-messages`,
     /// `extended-next-hop`, `graceful-restart-helper`, `enforce-first-as` (what it refuses is not kept, so the peer must
     /// tell it again). With Cease 6/2 and for good: `enabled = false`; `enabled = true`
     /// starts the session.
@@ -84,7 +84,7 @@ impl Session {
 /// Whether the peer must hear of the change, or TCP must.
 fn needs_restart(old: &NeighborConfig, new: &NeighborConfig) -> bool {
     let transport = |c: &NeighborConfig| {
-        (c.address, c.port, c.local_address, c.password.clone(), c.multihop, c.ttl_security)
+        (c.address, c.port, c.local_address, c.tcp_key(), c.multihop, c.ttl_security)
     };
     let open = |c: &NeighborConfig| {
         let role = (c.role, c.role_strict, c.route_reflector_client);

@@ -131,6 +131,14 @@ fn a_packet_from_here() {
 }
 
 #[test]
+fn nothing_goes_with_a_ttl_of_zero() {
+    // RFC 1122 §3.2.1.7
+    let send = Send { ttl: Some(0), ..Send::new(A, Protocol::TCP, b"abc") };
+    let (.., packet) = transmitted(Device::host().handle(Input::Send(send)));
+    assert_eq!(parse(&packet).0.ttl, 1);
+}
+
+#[test]
 fn in_place_is_the_same() {
     let mut host = Device::host();
     let mut other = Device::host();

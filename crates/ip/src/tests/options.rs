@@ -7,8 +7,7 @@ const FAR: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
 
 fn router(source_route: bool) -> Device {
     let mut router = Device::router();
-    let config = Config { forwarding: true, source_route, ..Config::default() };
-    router.ip.reconfigure(router.now, &config, &mut Outbox::new());
+    router.interface(IF0, &["10.0.0.1/24"], |interface| interface.source_route = source_route);
     router.route("192.0.2.0/24", &[("10.0.1.2", IF1)]);
     router
 }
@@ -144,9 +143,19 @@ fn source_routes_are_followed_where_allowed() {
     // A host that may follow it is no router, so it does not.
     header = with_options(header, &[Opt::LooseSourceRoute { pointer: 4, data: &B.octets() }]);
     let mut host = Device::host();
-    let config = Config { source_route: true, ..Config::default() };
-    host.ip.reconfigure(host.now, &config, &mut Outbox::new());
+    host.interface(IF0, &["10.0.0.1/24"], |interface| interface.source_route = true);
     assert_eq!(host.receive(IF0, frame(&header, b"")), []);
+}
+
+#[test]
+fn source_routes_are_allowed_by_interface() {
+    // RFC 1812 §5.3.13.4: where it arrives counts, not where it goes
+    let mut router = router(true);
+    let opt = Opt::LooseSourceRoute { pointer: 4, data: &FAR.octets() };
+    let from_other = frame(&with_options(header(B, R1, Protocol::UDP), &[opt]), &[0; 8]);
+    assert_eq!(router.receive(IF1, from_other), []);
+    assert_eq!(router.dropped(DropReason::SourceRoute), 1);
+    transmitted(router.receive(IF0, packet(R0, &[opt])));
 }
 
 #[test]

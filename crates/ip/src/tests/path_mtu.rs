@@ -21,11 +21,11 @@ fn mtu(host: &Device) -> u16 {
     host.ip.route(host.now, FAR, 0).unwrap().mtu
 }
 
-fn noted(outputs: &[Output]) -> u16 {
-    match outputs {
-        [Output::IcmpError(IcmpError { kind: IcmpErrorKind::FragmentationNeeded { mtu }, .. })] => *mtu,
-        other => panic!("{other:?}"),
-    }
+/// As [`too_big`], and the transport believes it: the MTU of the path where that is news, else 0.
+fn believed(host: &mut Device, packet: &Frame, next_hop_mtu: u16) -> u16 {
+    let outputs = too_big(host, packet, next_hop_mtu);
+    let [Output::IcmpError(error)] = &outputs[..] else { panic!("{outputs:?}") };
+    if host.ip.note_path_mtu(host.now, error, &mut Outbox::new()) { mtu(host) } else { 0 }
 }
 
 #[test]
@@ -50,7 +50,7 @@ fn a_host_learns_the_mtu_of_a_path_and_forgets_it() {
     let mut host = Device::host();
     let payload = [7; 1480];
     let (.., packet) = transmitted(host.handle(Input::Send(send(&payload))));
-    assert_eq!(noted(&too_big(&mut host, &packet, 1400)), 1400);
+    assert_eq!(believed(&mut host, &packet, 1400), 1400);
     assert_eq!(mtu(&host), 1400);
     let outputs = host.handle(Input::Send(send(&payload)));
     assert!(matches!(outputs[..], [Output::SendFailed { error: SendError::TooBig { mtu: 1400 }, .. }]));
@@ -61,7 +61,7 @@ fn a_host_learns_the_mtu_of_a_path_and_forgets_it() {
     assert_eq!(host.ip.path_mtus(host.now)[0].destination, FAR);
     // §3: the estimate never grows by an ICMP message.
     for more in [1400, 1500, 9000] {
-        assert_eq!(noted(&too_big(&mut host, &packet, more)), 0);
+        assert_eq!(believed(&mut host, &packet, more), 0);
     }
     assert_eq!(mtu(&host), 1400);
     // §6.3: after ten minutes more is tried.
@@ -75,10 +75,10 @@ fn a_router_from_before_rfc_1191_gives_no_mtu() {
     // RFC 1191 §5, §7.1
     let mut host = Device::host();
     let (.., packet) = transmitted(host.handle(Input::Send(send(&[0; 1480]))));
-    assert_eq!(noted(&too_big(&mut host, &packet, 0)), 1492);
-    assert_eq!(noted(&too_big(&mut host, &packet, 0)), 0, "the same packet again: no less");
+    assert_eq!(believed(&mut host, &packet, 0), 1492);
+    assert_eq!(believed(&mut host, &packet, 0), 0, "the same packet again: no less");
     let (.., packet) = transmitted(host.handle(Input::Send(send(&[0; 1472]))));
-    assert_eq!(noted(&too_big(&mut host, &packet, 0)), 1006);
+    assert_eq!(believed(&mut host, &packet, 0), 1006);
 }
 
 #[test]
@@ -93,7 +93,7 @@ fn a_path_that_claims_next_to_nothing() {
     // RFC 1191 §3: never below 68; here packets of 552 octets go, and may be fragmented
     let mut host = Device::host();
     let (.., packet) = transmitted(host.handle(Input::Send(send(&[0; 1480]))));
-    assert_eq!(noted(&too_big(&mut host, &packet, 20)), 552);
+    assert_eq!(believed(&mut host, &packet, 20), 552);
     let (.., packet) = transmitted(host.handle(Input::Send(send(&[0; 532]))));
     assert!(!parse(&packet).0.dont_fragment);
     assert_eq!(host.handle(Input::Send(send(&[0; 1480]))).len(), 3);
@@ -106,6 +106,17 @@ fn others_cannot_teach_us() {
     let foreign = udp(A, FAR, &[0; 1400]);
     assert_eq!(too_big(&mut host, &foreign, 600), []);
     assert_eq!(mtu(&host), 1500);
+    // And only once the transport says that the packet was ours indeed: anyone can quote our address.
+    let forged = frame(&header(R0, FAR, Protocol::TCP), &[0; 1400]);
+    let said = |outputs: &[Output]| match outputs {
+        [Output::IcmpError(IcmpError { kind: IcmpErrorKind::FragmentationNeeded { mtu }, .. })] => *mtu,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(said(&too_big(&mut host, &forged, 600)), 600);
+    assert_eq!((mtu(&host), host.ip.path_mtus(host.now)), (1500, vec![]));
+    // What it says is what it says, known or not: the transport may not know it yet (two segments in flight).
+    assert_eq!(believed(&mut host, &forged, 1400), 1400);
+    assert_eq!(said(&too_big(&mut host, &forged, 1400)), 1400);
 }
 
 #[test]
@@ -116,7 +127,7 @@ fn memory_has_a_limit() {
     for n in 0..100 {
         let destination = Ipv4Addr::from_bits(0xc000_0200 + n);
         let packet = frame(&header(R0, destination, Protocol::TCP), &[0; 1400]);
-        too_big(&mut host, &packet, 600);
+        believed(&mut host, &packet, 600);
     }
     assert_eq!(host.ip.path_mtus(host.now).len(), 10);
     host.handle(Input::Forget { destination: Some(Ipv4Addr::from_bits(0xc000_0200 + 99)) });

@@ -105,8 +105,7 @@ fn when_there_is_none() {
     router.interface(IF1, &["10.0.1.1/24"], |_| {});
     assert!(forwarded(&router.receive(IF1, echo(H, TO))), "another interface");
     assert!(forwarded(&router.receive(IF0, echo(ip("198.51.100.1"), TO))), "a source from elsewhere");
-    let config = Config { forwarding: true, source_route: true, ..Config::default() };
-    router.ip.reconfigure(router.now, &config, &mut Outbox::new());
+    let mut router = r1(|interface| interface.source_route = true);
     let route = [trunkline_wire::ipv4::Opt::LooseSourceRoute { pointer: 8, data: &[10, 0, 0, 1] }];
     let header = with_options(header(H, TO, Protocol::UDP), &route);
     assert!(forwarded(&router.receive(IF0, frame(&header, &[0; 8]))), "source routed");

@@ -103,11 +103,12 @@ proptest! {
         packets in proptest::collection::vec((plausible(), any::<u8>(), any::<[u8; 4]>()), 0..60),
         source_route: bool, forwarding: bool, echo_broadcast: bool,
     ) {
-        let config = Config { source_route, forwarding, echo_broadcast, icmp_host_interval: Duration::ZERO, ..Config::default() };
+        let config = Config { forwarding, echo_broadcast, icmp_host_interval: Duration::ZERO, ..Config::default() };
         let mut device = Device::new(config);
         let all_on = |interface: &mut InterfaceConfig| {
             interface.accept_redirects = true;
             interface.directed_broadcast = true;
+            interface.source_route = source_route;
         };
         device.interface(IF0, &["10.0.0.1/24"], all_on);
         device.interface(IF1, &["10.0.1.1/24", "10.0.2.1/24"], all_on);

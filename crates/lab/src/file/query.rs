@@ -124,7 +124,7 @@ pub(super) fn value_words(value: &DeValue<'_>) -> String {
                 |(key, value): (&toml::Spanned<toml::de::DeString<'_>>, &toml::Spanned<DeValue<'_>>)| {
                     let name: &str = key.get_ref();
                     match name {
-                        "password" => "password = …".to_owned(),
+                        "password" | "key" => format!("{name} = …"),
                         _ => format!("{name} = {}", value_words(value.get_ref())),
                     }
                 };

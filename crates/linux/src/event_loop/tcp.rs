@@ -9,7 +9,7 @@ use mio::net::TcpStream;
 use mio::{Interest, Token};
 use std::net::IpAddr;
 use std::net::SocketAddr;
-use trunkline_bgp::transport::{TcpAction, TcpError, TcpEvent, TcpOptions};
+use trunkline_bgp::transport::{TcpAction, TcpError, TcpEvent, TcpKey, TcpOptions};
 use trunkline_core::ConnId;
 use trunkline_node::NodeInput;
 
@@ -35,7 +35,14 @@ impl EventLoop {
                 }
             }
             TcpAction::Close { conn, reset } => self.close(conn, reset),
-            TcpAction::ListenerKey { peer, key } => self.listeners.set_key(peer, key),
+            TcpAction::ListenerKey { peer, key } => {
+                let md5 = key.and_then(|key| match key {
+                    TcpKey::Md5(key) => Some(key),
+                    // `configure` refuses the connection.
+                    TcpKey::Ao(_) => None,
+                });
+                self.listeners.set_key(peer, md5);
+            }
         }
     }
 
@@ -68,6 +75,12 @@ impl EventLoop {
         let Some(conn) = self.connections.index(id).and_then(|index| self.connections.get(index)) else {
             return;
         };
+        // No listener of the kernel's can have asked for the signature: nothing unsigned may pass for it.
+        if let Err(error) = conn::refuse_ao(options) {
+            self.connections.remove(id);
+            self.connections.failed.push_back((id, error));
+            return;
+        }
         if let Err(error) = conn.configure(options) {
             tracing::error!("cannot set TTL options on a connection: {error}");
         }

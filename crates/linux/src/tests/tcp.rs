@@ -125,7 +125,7 @@ fn gtsm_drops_what_came_from_afar() {
         for host in ["127.0.0.1:0", "[2001:db8::1]:0"] {
             let listener = TcpListener::bind(host).unwrap();
             let remote = listener.local_addr().unwrap();
-            let options = TcpOptions { md5: None, ttl: Some(255), min_ttl: Some(255) };
+            let options = TcpOptions { ttl: Some(255), min_ttl: Some(255), ..TcpOptions::default() };
             assert!(!comes_up(&mut open(remote, &options).unwrap()), "{host}: TTL 64");
             crate::sockopt::set_ttl(&listener, remote.is_ipv4(), 255).unwrap();
             assert!(comes_up(&mut open(remote, &options).unwrap()), "{host}: TTL 255");

@@ -54,10 +54,10 @@ pub(crate) use interface::FIRST_INDEX;
 
 /// The most packets and segments that one call handles before time goes on: a node that talks to itself without end
 /// must not stop the others.
-const MAX_WORK: usize = 65_536;
+const MAX_WORK: usize = 4096;
 
-/// How long it then rests.
-const REST: Duration = Duration::from_micros(10);
+/// How long it then rests: some four million packets a second for a node that talks to itself.
+const REST: Duration = Duration::from_millis(1);
 
 /// What the stack has to say to the node.
 #[derive(Debug)]

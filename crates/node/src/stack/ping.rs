@@ -33,6 +33,8 @@ impl Ping {
             "interval and timeout are 1 to 60000 ms"
         } else if query.size > 65_507 {
             "size is at most 65507"
+        } else if query.ttl == Some(0) {
+            "TTL is 1 to 255"
         } else {
             let (query, requests) = (query.clone(), Vec::new());
             return Ok(Ping { query, identifier, requests, duplicates: 0 });

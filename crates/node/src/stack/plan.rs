@@ -71,7 +71,6 @@ pub(super) fn interfaces(config: &NodeConfig, bridges: &[BridgeConfig]) -> Vec<P
 pub(super) fn ip_config(config: &NodeConfig) -> ip::Config {
     ip::Config {
         forwarding: config.kind == Kind::Router,
-        source_route: config.interfaces.iter().any(|interface| interface.source_route),
         ..ip::Config::default()
     }
 }
@@ -107,6 +106,7 @@ impl Defaults {
             send_redirects: config.redirects.unwrap_or(self.router),
             accept_redirects: config.accept_redirects.unwrap_or(!self.router),
             directed_broadcast: config.directed_broadcast,
+            source_route: config.source_route,
             ..ip::InterfaceConfig::new(&config.name)
         }
     }

@@ -6,9 +6,9 @@ use crate::NodeOutput;
 use crate::node::Node;
 use std::net::{IpAddr, SocketAddr};
 use trunkline_bgp::Input;
-use trunkline_bgp::transport::{Md5Key, TcpAction, TcpError, TcpEvent, TcpOptions};
+use trunkline_bgp::transport::{AoAlgorithm, AoKey, AoKeys, TcpAction, TcpError, TcpEvent, TcpKey, TcpOptions};
 use trunkline_core::{ConnId, Instant, Outbox, Prefix};
-use trunkline_tcp::auth::Key;
+use trunkline_tcp::auth::{self, Key};
 use trunkline_tcp::{ApiError, Closed, Endpoint, Options, SocketId};
 
 /// Connections that the driver accepts are numbered from 0, so ours begin here.
@@ -56,8 +56,29 @@ impl Speaker {
     }
 }
 
-fn key(key: &Md5Key) -> Key {
-    Key::Md5(key.0.clone().into_bytes())
+fn key(key: &TcpKey) -> Key {
+    match key {
+        TcpKey::Md5(key) => Key::Md5(key.0.clone().into_bytes()),
+        TcpKey::Ao(keys) => ao_key(keys),
+    }
+}
+
+fn ao_key(keys: &AoKeys) -> Key {
+    let tuple = |key: &AoKey| auth::MasterKeyTuple {
+        send_id: key.send_id,
+        recv_id: key.receive_id,
+        algorithm: match key.algorithm {
+            AoAlgorithm::HmacSha1 => auth::Algorithm::HmacSha1,
+            AoAlgorithm::Aes128Cmac => auth::Algorithm::Aes128Cmac,
+        },
+        key: key.key.clone().into_bytes(),
+        include_options: key.include_options,
+    };
+    match auth::AoKeys::new(keys.keys().iter().map(tuple).collect(), keys.preferred()) {
+        Ok(keys) => Key::Ao(keys),
+        // BGP's own type has the same rules. Were it otherwise, no peer could sign for this, and nothing unsigned gets in.
+        Err(_) => Key::Md5(keys.keys().iter().flat_map(|key| key.key.bytes()).collect()),
+    }
 }
 
 fn options(wanted: &TcpOptions) -> Options {
@@ -66,7 +87,10 @@ fn options(wanted: &TcpOptions) -> Options {
         nagle: false,
         ttl: wanted.ttl.unwrap_or(default.ttl),
         min_ttl: wanted.min_ttl.unwrap_or(0),
-        auth: wanted.md5.as_ref().map(key),
+        auth: match &wanted.ao {
+            Some(keys) => Some(ao_key(keys)),
+            None => wanted.md5.clone().map(|md5| key(&TcpKey::Md5(md5))),
+        },
         send_buffer: SEND_BUFFER,
         ..default
     }
@@ -203,7 +227,7 @@ impl Stack {
         self.tcp_touched = true;
     }
 
-    fn listener_key(&mut self, peer: Prefix, wanted: Option<&Md5Key>) {
+    fn listener_key(&mut self, peer: Prefix, wanted: Option<&TcpKey>) {
         let Prefix::V4(peer) = peer else { return };
         match wanted {
             Some(wanted) => drop(self.sockets.keys.insert(peer, key(wanted))),

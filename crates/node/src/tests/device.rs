@@ -10,8 +10,8 @@ use trunkline_wire::ethernet::{self, EtherType};
 use trunkline_wire::icmp::Message;
 use trunkline_wire::ipv4::{Header, Protocol};
 
-/// Who pings the device.
-const FRIEND: (Ipv4Addr, MacAddr) = (Ipv4Addr::new(10, 0, 0, 77), MacAddr([2, 0, 0, 0, 1, 77]));
+/// Who pings the device, and says where it is when the device asks.
+pub(super) const FRIEND: (Ipv4Addr, MacAddr) = (Ipv4Addr::new(10, 0, 0, 77), MacAddr([2, 0, 0, 0, 1, 77]));
 
 /// An interface of the lab.
 pub(super) fn port(name: &str, addresses: &[(Ipv4Addr, u8)]) -> InterfaceConfig {
@@ -31,6 +31,8 @@ pub(super) struct Device {
     pub(super) sent: Vec<(PortId, Frame)>,
     pub(super) frames: u64,
     answer: Option<Answer>,
+    /// The device has asked where [`FRIEND`] is.
+    asked: Option<Arp>,
 }
 
 impl Device {
@@ -38,7 +40,7 @@ impl Device {
         let ports = config.owned_ports().count() as u32;
         let node = Node::new(config, Vec::new(), 1, "test").unwrap();
         let now = Instant::from_secs(1);
-        let mut device = Device { now, node, sent: Vec::new(), frames: 0, answer: None };
+        let mut device = Device { now, node, sent: Vec::new(), frames: 0, answer: None, asked: None };
         device.with(|node, now, out| node.start(now, out));
         for port in (0..ports).map(PortId) {
             let mac = mac(port);
@@ -57,6 +59,11 @@ impl Device {
             match output {
                 NodeOutput::Frame { port, frame } => {
                     self.frames += 1;
+                    let arp = Some(&frame).filter(|frame| frame[12..14] == [8, 6]);
+                    let asks = arp.and_then(|frame| Arp::parse(&frame[ethernet::LEN..]).ok());
+                    let friend = |arp: &Arp| arp.target_protocol == FRIEND.0;
+                    self.asked =
+                        asks.filter(|a| a.operation == Operation::Request && friend(a)).or(self.asked);
                     self.sent.push((port, frame));
                 }
                 NodeOutput::Answer { answer, .. } => self.answer = Some(answer),
@@ -70,7 +77,20 @@ impl Device {
     }
 
     pub(super) fn frame(&mut self, port: PortId, octets: Vec<u8>) {
+        self.asked = None;
         self.feed(NodeInput::Frame { port, frame: Frame::from(octets) });
+        if let Some(asked) = self.asked.take() {
+            let (friend, hardware) = FRIEND;
+            let reply = Arp {
+                operation: Operation::Reply,
+                sender_hardware: hardware,
+                sender_protocol: friend,
+                target_hardware: asked.sender_hardware,
+                target_protocol: asked.sender_protocol,
+            };
+            let octets = arp_frame(asked.sender_hardware, reply);
+            self.feed(NodeInput::Frame { port, frame: Frame::from(octets) });
+        }
     }
 
     /// A packet to the device by its first port.
@@ -107,27 +127,30 @@ impl Device {
         view.arp[interface][name]
     }
 
-    /// Whether a station that comes anew gets answers from this address: to its ARP request, and to its ping.
+    /// Whether [`FRIEND`] gets answers from this address: to its ARP request, and to the second of two pings at the
+    /// latest. (The first answer may find no room among the packets that wait for their neighbours.)
     pub(super) fn answers(&mut self, own: Ipv4Addr) -> bool {
-        let (friend, friend_mac) = FRIEND;
+        let (friend, hardware) = FRIEND;
         self.sent.clear();
-        self.frame(PortId(0), request((friend, friend_mac), own));
-        let to_friend = |(_, frame): &(PortId, Frame)| frame.starts_with(&friend_mac.0);
+        self.frame(PortId(0), request(FRIEND, own));
+        let to_friend = |(_, frame): &(PortId, Frame)| frame.starts_with(&hardware.0);
         if !self.sent.drain(..).any(|sent| to_friend(&sent) && sent.1[12..14] == [8, 6]) {
             return false;
         }
         let mut payload = Vec::new();
         Message::EchoRequest { identifier: 1, sequence: 1, data: &[7; 56] }.emit(&mut payload);
-        self.packet(friend_mac, &Header::new(Protocol::ICMP, friend, own), &payload);
-        self.sent.iter().any(|sent| {
-            let (header, octets) = match Header::parse(&sent.1[ethernet::LEN..]) {
-                Ok(parsed) if to_friend(sent) => parsed,
-                _ => return false,
-            };
-            let reply = matches!(Message::parse(octets), Ok(Message::EchoReply { data, .. }) if data == [7; 56]);
-            (header.source, header.destination) == (own, friend) && reply
+        (0..2).any(|_| {
+            self.packet(hardware, &Header::new(Protocol::ICMP, friend, own), &payload);
+            self.sent.iter().any(|sent| to_friend(sent) && is_answer(&sent.1, own))
         })
     }
+}
+
+/// Whether a frame carries the answer to our ping.
+fn is_answer(frame: &[u8], own: Ipv4Addr) -> bool {
+    let Ok((header, octets)) = Header::parse(&frame[ethernet::LEN..]) else { return false };
+    let reply = matches!(Message::parse(octets), Ok(Message::EchoReply { data, .. }) if data == [7; 56]);
+    (header.source, header.destination) == (own, FRIEND.0) && reply
 }
 
 /// The MAC address of a port of the device.
@@ -154,8 +177,12 @@ pub(super) fn request((sender, hardware): (Ipv4Addr, MacAddr), target: Ipv4Addr)
         target_hardware: MacAddr::UNSPECIFIED,
         target_protocol: target,
     };
+    arp_frame(MacAddr::BROADCAST, arp)
+}
+
+fn arp_frame(to: MacAddr, arp: Arp) -> Vec<u8> {
     let mut octets = Vec::new();
-    ethernet::Header::new(MacAddr::BROADCAST, hardware, EtherType::ARP).emit(&mut octets);
+    ethernet::Header::new(to, arp.sender_hardware, EtherType::ARP).emit(&mut octets);
     arp.emit(&mut octets);
     ethernet::pad(&mut octets);
     octets

@@ -1,9 +1,11 @@
 //! What fuzzing the whole device has found.
 
 use super::device::{Device, device, port};
-use crate::config::Kind;
-use std::net::Ipv4Addr;
-use trunkline_core::MacAddr;
+use crate::config::{Kind, Service, ServiceKind};
+use std::net::{Ipv4Addr, SocketAddrV4};
+use trunkline_core::{Duration, MacAddr};
+use trunkline_view::probe::{ConnectQuery, PingQuery};
+use trunkline_view::{Answer, ErrorKind, Query};
 use trunkline_wire::arp::Arp;
 use trunkline_wire::ethernet;
 
@@ -26,4 +28,36 @@ fn a_new_address_is_announced_with_the_new_mac_address_only() {
         .map(|(_, frame)| Arp::parse(&frame[ethernet::LEN..]).unwrap().to_string())
         .collect();
     assert_eq!(said, ["10.0.0.2 is at 02:00:00:00:00:0a (announcement)"; 2]);
+}
+
+#[test]
+fn who_listens_to_its_own_characters_does_not_take_all_the_time_there_is() {
+    let own = Ipv4Addr::new(10, 0, 0, 1);
+    let mut config = device(Kind::Host, vec![port("eth0", &[(own, 24)])]);
+    config.services = vec![Service { kind: ServiceKind::Chargen, port: 19 }];
+    let mut device = Device::new(config);
+    let remote = SocketAddrV4::new(own, 19);
+    let query = ConnectQuery { name: "c".to_owned(), remote, source: None, local_port: None };
+    device.ask(Query::TcpConnect(query));
+    let before = device.counter("ipOutRequests");
+    assert!(before > 500, "the characters come: {before} packets");
+    let until = device.now + Duration::from_micros(100);
+    while let Some(due) = device.node.poll_timeout().filter(|due| *due <= until) {
+        device.now = device.now.max(due);
+        device.with(|node, now, out| node.handle_timeout(now, out));
+    }
+    let packets = device.counter("ipOutRequests") - before;
+    assert!(packets <= 5000, "{packets} packets in a tenth of a millisecond");
+    device.run(1);
+    assert!(device.counter("ipOutRequests") - before > 100_000, "they come all the time");
+}
+
+#[test]
+fn nothing_is_sent_with_a_ttl_of_zero() {
+    // RFC 1122 §3.2.1.7: "A host MUST NOT send a datagram with a Time-to-Live (TTL) value of zero."
+    let own = Ipv4Addr::new(10, 0, 0, 1);
+    let mut device = Device::new(device(Kind::Host, vec![port("eth0", &[(own, 24)])]));
+    let query = PingQuery { ttl: Some(0), ..PingQuery::new(Ipv4Addr::new(10, 0, 0, 2)) };
+    let Answer::Error(error) = device.ask(Query::Ping(query)) else { panic!("it begins") };
+    assert_eq!((error.kind, error.message.as_str()), (ErrorKind::Invalid, "TTL is 1 to 255"));
 }

@@ -359,7 +359,7 @@ fn sockets_get_their_options() {
             configure(c);
             c.password = key();
         });
-        let options = TcpOptions { md5: key(), ttl, min_ttl };
+        let options = TcpOptions { md5: key(), ao: None, ttl, min_ttl };
         let mut rig = Rig::new(config);
         rig.input(Input::AutomaticStart);
         let outputs = rig.drain();
