@@ -4,7 +4,7 @@ mod lab;
 mod probe;
 mod relay;
 
-pub(crate) use lab::{Lab, LabFile, LabRun, time};
+pub(crate) use lab::{Lab, LabFile, LabRun, ShowOf, time};
 pub(crate) use probe::{PingOptions, TracerouteOptions, TransferOptions};
 pub(crate) use relay::RelayOptions;
 

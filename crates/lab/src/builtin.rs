@@ -21,6 +21,7 @@ labs! {
     "arp",
     "bgp-messages",
     "bgp-open-reset",
+    "bgp-tcp-ao",
     "gratuitous-arp",
     "icmp-redirect",
     "icmp-redirect-secondary",

@@ -70,7 +70,8 @@ pub(crate) fn connect(
 
 /// Linux 6.7 has the option where it was built with it; no kernel that we know of.
 pub(crate) fn refuse_ao(options: &TcpOptions) -> Result<(), TcpError> {
-    let why = || TcpError::Other("TCP-AO needs an interface of the node's own: this kernel has none".to_owned());
+    let why =
+        || TcpError::Other("TCP-AO needs an interface of the node's own: this kernel has none".to_owned());
     if options.ao.is_some() { Err(why()) } else { Ok(()) }
 }
 

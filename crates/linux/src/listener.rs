@@ -27,6 +27,9 @@ pub(crate) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     if address.is_ipv6() {
         socket.set_only_v6(true)?;
     }
+    // RFC 5082 §3: a peer that asks for TTL 255 wants it of the SYN,ACK too. What is accepted has it until
+    // its neighbour is known.
+    sockopt::set_ttl(&socket, address.is_ipv4(), u8::MAX)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     Ok(TcpListener::from_std(socket.into()))

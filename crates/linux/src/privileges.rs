@@ -1,15 +1,15 @@
 //! Gives up what a thread no longer needs once its sockets are open (capabilities(7)).
 //!
 //! Capabilities belong to threads, and a new thread has those of the one that starts it. A node's thread keeps what a
-//! reload may need: routes, ports and low port numbers. What reads files and answers queries keeps no power over the
+//! reload may need: routes and low port numbers, not CAP_NET_RAW, since ports of its own are open and stay the same. What reads files and answers queries keeps no power over the
 //! network at all. None can gain privileges again by starting a program.
 
 use rustix::thread::{CapabilitySet, CapabilitySets, capabilities, set_capabilities, set_no_new_privs};
 use std::io;
 
-/// A node: CAP_NET_ADMIN for routes and interfaces, CAP_NET_RAW for ports of its own, CAP_NET_BIND_SERVICE for port 179.
+/// A node: CAP_NET_ADMIN for routes and interfaces, CAP_NET_BIND_SERVICE for port 179.
 pub(crate) fn keep_network() -> io::Result<()> {
-    keep(CapabilitySet::NET_ADMIN | CapabilitySet::NET_RAW | CapabilitySet::NET_BIND_SERVICE)
+    keep(CapabilitySet::NET_ADMIN | CapabilitySet::NET_BIND_SERVICE)
 }
 
 /// The calling thread, and those it starts from now on, keep only the power over files that the configuration and the
@@ -54,7 +54,7 @@ mod tests {
         })
         .join()
         .unwrap();
-        let wanted = CapabilitySet::NET_ADMIN | CapabilitySet::NET_RAW | CapabilitySet::NET_BIND_SERVICE;
+        let wanted = CapabilitySet::NET_ADMIN | CapabilitySet::NET_BIND_SERVICE;
         assert_eq!(network.effective, before.effective & wanted);
         assert_eq!(network.permitted, before.permitted & wanted);
         assert!(files.permitted.is_empty() && files.effective.is_empty());

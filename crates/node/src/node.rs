@@ -4,9 +4,11 @@ use crate::config::NodeConfig;
 use crate::routing::{Routing, Told};
 use crate::stack::Stack;
 use crate::{InterfaceChange, NodeInput, NodeOutput, StartError};
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
+use trunkline_bgp::transport::TcpKey;
 use trunkline_bgp::{Bgp, Input, Output};
-use trunkline_core::{ConnId, Duration, Instant, Outbox, Rng, earliest};
+use trunkline_core::{ConnId, Duration, Instant, Outbox, Prefix, Rng, earliest};
 use trunkline_view::EventKind;
 
 /// How long a speaker that was configured away is kept, so that its last NOTIFICATIONs can be pulled.
@@ -28,6 +30,8 @@ pub struct Node {
     pub(crate) bgp_out: Outbox<Output>,
     /// A speaker that is no longer configured, and until when it is kept.
     retired: Option<(Bgp, Instant)>,
+    /// Keys of BGP's peers, for a stack to come.
+    pub(crate) listener_keys: BTreeMap<Prefix, TcpKey>,
     pub(crate) rng: Rng,
     watched: bool,
     pub(crate) stack_watched: bool,
@@ -76,6 +80,7 @@ impl Node {
             bgp: None,
             bgp_out: Outbox::new(),
             retired: None,
+            listener_keys: BTreeMap::new(),
             rng,
             watched: false,
             stack_watched: false,
@@ -156,9 +161,12 @@ impl Node {
     /// When [`Node::handle_timeout`] wants to be called; may be in the past, which means now.
     pub fn poll_timeout(&self) -> Option<Instant> {
         self.started?;
+        let stack = self.stack.as_ref().and_then(|stack| stack.poll_timeout());
+        if self.stopped {
+            return stack;
+        }
         let background = self.routing.has_background().then_some(Instant::ZERO);
         let bgp = self.bgp.as_ref().and_then(Bgp::poll_timeout);
-        let stack = self.stack.as_ref().and_then(|stack| stack.poll_timeout());
         earliest([background, bgp, stack, self.retired.as_ref().map(|(_, until)| *until)])
     }
 
@@ -167,13 +175,16 @@ impl Node {
         if self.started.is_none() {
             return;
         }
-        if let Some(bgp) = &mut self.bgp {
+        if let Some(bgp) = self.bgp.as_mut().filter(|_| !self.stopped) {
             bgp.handle_timeout(now, &mut self.bgp_out);
         }
         if let Some(stack) = &mut self.stack {
             stack.handle_timeout(now, out);
         }
         self.pump(now, out);
+        if self.stopped {
+            return;
+        }
         self.routing.background();
         if self.retired.as_ref().is_some_and(|(_, until)| *until <= now) {
             self.retired = None;
@@ -194,7 +205,8 @@ impl Node {
     }
 
     /// Ends all sessions with Cease (6/2 Administrative Shutdown, "shutting down") and removes all routes from the
-    /// FIB. The driver then carries out what is in `out` and stops.
+    /// FIB. The driver then carries out what is in `out`, and feeds the node until [`Node::is_drained`] or it has waited
+    /// long enough.
     pub fn shutdown(&mut self, now: Instant, out: &mut Outbox<NodeOutput>) {
         if self.stopped {
             return;
@@ -207,7 +219,15 @@ impl Node {
         {
             bgp.shutdown(now, &mut self.bgp_out);
         }
+        if let Some(stack) = &mut self.stack {
+            stack.shutdown(now, out);
+        }
         self.pump(now, out);
+    }
+
+    /// Whether our own TCP has brought across all that BGP said, and the peers have closed.
+    pub fn is_drained(&self) -> bool {
+        self.stack.as_ref().is_none_or(|stack| stack.sockets.is_drained())
     }
 
     /// The configuration in force.
@@ -253,8 +273,9 @@ impl Node {
         self.routing.forget_bgp();
         if self.started.is_some() {
             bgp.shutdown(now, &mut self.bgp_out);
-            self.pump(now, out);
+            // First, since our own TCP pulls the last words as soon as it hears of the end.
             self.retired = Some((bgp, now + RETIRED_FOR));
+            self.pump(now, out);
             self.routing.forget_bgp(); // whatever it said while it ended
         }
     }
@@ -316,6 +337,10 @@ impl Node {
     /// Carries one thing on between the stack and the others; false: there is none.
     fn pump_stack(&mut self, now: Instant, out: &mut Outbox<NodeOutput>) -> bool {
         let Some(stack) = &mut self.stack else { return false };
+        if self.stopped {
+            // Our own IP keeps its routes, since the last words go by them.
+            self.routing.fib_changes = Outbox::new();
+        }
         if let Some(change) = self.routing.fib_changes.pop() {
             let kernel = self.has_kernel && self.config.fib.install;
             stack.fib_change(now, change, kernel, out);

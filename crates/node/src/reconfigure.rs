@@ -43,6 +43,9 @@ impl Node {
         } else if Stack::is_wanted(&self.config) {
             let mut stack = Box::new(Stack::new(&self.config, self.rng.fork()));
             stack.watch(self.stack_watched);
+            for (peer, key) in &self.listener_keys {
+                stack.listener_key(*peer, Some(key));
+            }
             self.stack = Some(stack);
             result.changes.push("interfaces of the node's own added".to_owned());
         }

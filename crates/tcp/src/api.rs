@@ -48,6 +48,21 @@ pub struct Config {
     pub time_wait: Duration,
     /// The most connections at once, TIME-WAIT included; default 65,536.
     pub max_connections: usize,
+    /// Of these, how many only active opens get, so that strangers cannot keep us from connecting; at most half. Default
+    /// 1,024.
+    pub reserved_active: usize,
+    /// The most connections of one listener, TIME-WAIT aside; beyond, SYNs are dropped. Default 16,384.
+    pub max_per_listener: usize,
+    /// The most connections that the user closed and that still have something to bring across; beyond, the one that was
+    /// closed first is reset. Default 8,192.
+    pub max_orphans: usize,
+    /// A connection that the user closed is reset when for so long nothing of what remains was acknowledged, be it that the
+    /// peer's window stays closed. RFC 9293 §3.8.3 asks for 100 s at least before one gives up; default 100 s.
+    pub orphan_timeout: Duration,
+    /// Octets that the queues of all connections may take, as allocated; default 256 MiB. A queue holds at most an eighth of
+    /// what is left of this, or 2 KiB where that is more: so in need all shrink alike, and windows with them. What was
+    /// announced before and does not fit now is dropped, to be sent again.
+    pub max_buffered: usize,
     /// The most connections in TIME-WAIT; beyond, the oldest is forgotten. Default 16,384.
     pub max_time_wait: usize,
     /// SYN cookies; default under pressure.
@@ -82,6 +97,11 @@ impl Default for Config {
         Config {
             time_wait: Duration::from_secs(60),
             max_connections: 65_536,
+            reserved_active: 1_024,
+            max_per_listener: 16_384,
+            max_orphans: 8_192,
+            orphan_timeout: Duration::from_secs(100),
+            max_buffered: 256 << 20,
             max_time_wait: 16_384,
             syn_cookies: SynCookies::default(),
             challenge_acks_per_second: 100,

@@ -10,13 +10,16 @@
 use crate::SeqNum;
 use crate::api::Endpoint;
 use crate::isn::Secret;
-use trunkline_core::Instant;
+use trunkline_core::{Duration, Instant};
 
 /// The segment sizes that a cookie can tell; the largest one that is not above the peer's is taken.
 const SIZES: [u16; 8] = [64, 536, 966, 1220, 1360, 1440, 1460, 8960];
 
 /// How long a number of the clock lasts, seconds. A cookie lives one to two of these.
 const TICK_SECONDS: u64 = 64;
+
+/// After this time no cookie is good any more.
+pub(crate) const LIFETIME: Duration = Duration::from_secs(2 * TICK_SECONDS);
 
 /// Bits of the timestamp that carry options.
 const OPTION_BITS: u32 = 6;

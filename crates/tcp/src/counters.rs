@@ -71,6 +71,10 @@ counters! {
     out_of_order_octets: "tcpInOutOfOrderOctets",
     /// Octets received that no window allowed, or beyond the limit of gaps.
     dropped_octets: "tcpInDroppedOctets",
+    /// Octets received that there was no memory for, though the window allowed them.
+    pressure_octets: "tcpInPressureOctets",
+    /// Connections reset after the user closed them because there were too many.
+    orphan_overflow: "tcpOrphanOverflow",
     /// Connections in TIME-WAIT forgotten early because there were too many.
     time_wait_overflow: "tcpTimeWaitOverflow",
     /// Connections in TIME-WAIT replaced by a new one (RFC 6191).

@@ -7,7 +7,7 @@ use trunkline_core::{Frame, MacAddr, PortId};
 use trunkline_wire::arp::{Arp, Operation};
 use trunkline_wire::ethernet::{self, EtherType};
 use trunkline_wire::ipv4::{Header, Protocol};
-use trunkline_wire::tcp::{SeqNum, Segment};
+use trunkline_wire::tcp::{Segment, SeqNum};
 use trunkline_wire::{icmp, udp};
 
 /// How much is kept of what was sent.

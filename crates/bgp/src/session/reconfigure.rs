@@ -83,9 +83,8 @@ impl Session {
 
 /// Whether the peer must hear of the change, or TCP must.
 fn needs_restart(old: &NeighborConfig, new: &NeighborConfig) -> bool {
-    let transport = |c: &NeighborConfig| {
-        (c.address, c.port, c.local_address, c.tcp_key(), c.multihop, c.ttl_security)
-    };
+    let transport =
+        |c: &NeighborConfig| (c.address, c.port, c.local_address, c.tcp_key(), c.multihop, c.ttl_security);
     let open = |c: &NeighborConfig| {
         let role = (c.role, c.role_strict, c.route_reflector_client);
         let offers = (c.extended_messages, c.extended_next_hop, c.graceful_restart_helper);

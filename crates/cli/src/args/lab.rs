@@ -1,7 +1,7 @@
 //! `trunkline lab`.
 
 use super::Show;
-use clap::{Args, Subcommand};
+use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -37,12 +37,8 @@ pub(crate) enum Lab {
         #[arg(long, value_name = "TIME", value_parser = time)]
         at: Duration,
 
-        /// Which node.
-        #[arg(value_name = "NODE")]
-        of: String,
-
-        #[command(subcommand)]
-        what: Show,
+        #[command(flatten)]
+        of: ShowOf,
     },
 
     /// Step through a lab by hand: `help` says what can be typed.
@@ -77,6 +73,41 @@ pub(crate) struct LabFile {
     /// The number that all chance comes from. Default: that of the file, else 1.
     #[arg(long, value_name = "N")]
     pub(crate) seed: Option<u64>,
+}
+
+/// A node, and what it shall show.
+///
+/// The words after it are taken as they are: as subcommands they would be looked for before the names of labs and nodes,
+/// and a node `a` would be taken for a short `arp`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ShowOf {
+    /// Which node.
+    #[arg(value_name = "NODE")]
+    pub(crate) node: String,
+
+    /// What: `arp`, `bgp summary` and all else that `trunkline show` shows.
+    #[arg(value_name = "WHAT", required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    what: Vec<String>,
+}
+
+/// The words of [`ShowOf`].
+#[derive(Debug, Parser)]
+#[command(name = "show", no_binary_name = true, infer_subcommands = true, disable_version_flag = true)]
+struct What {
+    /// Print JSON with stable names, for programs.
+    #[arg(long, global = true)]
+    json: bool,
+
+    #[command(subcommand)]
+    what: Show,
+}
+
+impl ShowOf {
+    /// What to show, and whether as JSON.
+    pub(crate) fn what(&self) -> Result<(Show, bool), clap::Error> {
+        let What { json, what } = What::try_parse_from(&self.what)?;
+        Ok((what, json))
+    }
 }
 
 /// Which lab, and how far.

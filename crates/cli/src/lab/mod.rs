@@ -37,12 +37,13 @@ pub(crate) fn execute(lab: Lab, json: bool, out: &mut impl Write) -> Result<(), 
     match lab {
         Lab::List => list(out),
         Lab::Run { run, pcap, frames } => run::run(&run, pcap.as_deref(), frames, json, style, out),
-        Lab::Show { lab, at, of, what } => {
+        Lab::Show { lab, at, of } => {
+            let (what, also_json) = of.what().unwrap_or_else(|error| error.exit());
             let scenario = source::read(&lab.file)?;
             let options = Options { seed: lab.seed, ..Options::default() };
             let mut run = Run::new(scenario, &options, &mut |_| {}).map_err(cannot)?;
             run.run_until(Instant::ZERO + at, &mut |_| {});
-            show(&mut run, &of, what, json, style, out)
+            show(&mut run, &of.node, what, json || also_json, style, out)
         }
         Lab::Repl(lab) => repl::repl(&lab, style, std::io::stdin().lock(), out),
         Lab::Fuzz { file, seeds, first } => fuzz::run(&file, first, seeds, json, style, out),

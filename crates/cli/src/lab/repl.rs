@@ -2,7 +2,7 @@
 
 use super::{cannot, clock, show, source, timeline};
 use crate::Failure;
-use crate::args::{LabFile, PingOptions, Show, TracerouteOptions, time};
+use crate::args::{LabFile, PingOptions, ShowOf, TracerouteOptions, time};
 use crate::show::Style;
 use clap::Parser;
 use std::collections::BTreeSet;
@@ -38,11 +38,8 @@ enum Line {
     },
     /// What a node shows: `show r1 arp`, `show r1 bgp summary`.
     Show {
-        /// Which node.
-        node: String,
-        /// What.
-        #[command(subcommand)]
-        what: Show,
+        #[command(flatten)]
+        of: ShowOf,
     },
     /// Send echo requests: `ping r1 192.0.2.1`.
     Ping {
@@ -170,9 +167,12 @@ impl<W: Write> Repl<'_, W> {
             Line::Step { count } => self.steps(count),
             Line::Run { duration } => self.until(self.run.lab().now() + duration),
             Line::Until { at } => self.until(Instant::ZERO + at),
-            Line::Show { node, what } => {
-                show(&mut self.run, &node, what, false, self.screen.style, self.screen.out)
-            }
+            Line::Show { of } => match of.what() {
+                Ok((what, json)) => {
+                    show(&mut self.run, &of.node, what, json, self.screen.style, self.screen.out)
+                }
+                Err(error) => Ok(write!(self.screen.out, "{error}")?),
+            },
             Line::Ping { node, options } => self.ask(&node, Query::Ping(options.query())),
             Line::Traceroute { node, options } => self.ask(&node, Query::Traceroute(options.query())),
             Line::Cut { link } => self.at_link(link, Action::Cut),

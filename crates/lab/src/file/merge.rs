@@ -4,10 +4,10 @@ use toml::Spanned;
 use toml::de::{DeArray, DeTable, DeValue};
 
 /// What tells the entries of a list of tables apart.
-const IDENTITIES: [&str; 3] = ["address", "prefix", "kind"];
+const IDENTITIES: [&str; 4] = ["address", "prefix", "kind", "send-id"];
 
 /// `base` with what `change` says. Tables are merged key by key. Of a list of tables, an entry with the same `address`,
-/// `prefix` or `kind` is merged and others are added; all other values are replaced, so that an empty list removes all.
+/// `prefix`, `kind` or `send-id` is merged and others are added; all other values are replaced, so that an empty list removes all.
 pub(crate) fn merge<'a>(base: &DeTable<'a>, change: &DeTable<'a>) -> DeTable<'a> {
     let mut merged = base.clone();
     for (key, new) in change {
@@ -49,9 +49,10 @@ fn merge_lists<'a>(old: &DeArray<'a>, new: &DeArray<'a>) -> DeArray<'a> {
 }
 
 fn same(one: &Spanned<DeValue<'_>>, other: &Spanned<DeValue<'_>>) -> bool {
-    let text = |item: &Spanned<DeValue<'_>>, key: &str| {
-        let value = item.get_ref().as_table()?.get(key)?.get_ref().as_str()?;
-        Some(value.to_owned())
+    let text = |item: &Spanned<DeValue<'_>>, key: &str| match item.get_ref().as_table()?.get(key)?.get_ref() {
+        DeValue::String(text) => Some(text.to_string()),
+        DeValue::Integer(number) => Some(number.to_string()),
+        _ => None,
     };
     let known = IDENTITIES.iter().find_map(|key| Some((key, text(other, key)?)));
     known.is_some_and(|(key, value)| text(one, key) == Some(value))

@@ -169,8 +169,9 @@ impl Lab {
         state.config = config.clone();
         let Some(running) = &mut state.node else { return Reconfigured::default() };
         let result = running.reconfigure(self.now, config, &mut self.out);
-        self.carry(node.0, observer);
+        // First the cables: what the node has to say is for the ports as they are now.
         self.find_ports(node, observer);
+        self.carry(node.0, observer);
         self.rearm(node.0);
         self.tell_carriers_of(node, observer);
         result

@@ -374,3 +374,31 @@ fn a_node_that_is_down_starts_with_the_configuration_that_it_was_given_meanwhile
     lab.start(b, &mut ear).unwrap();
     assert_eq!(lives(&lab), 2);
 }
+
+#[test]
+fn ports_that_move_speak_on_their_own_cables() {
+    let mut lab = Lab::new(1);
+    let mut config = device("r", Kind::Router, &[1, 0]);
+    config.interfaces[1].address = vec![(Ipv4Addr::new(10, 0, 1, 1), 24)];
+    let router = lab.add_node(config.clone(), &mut ()).unwrap();
+    for (name, address) in [("a", 2), ("b", 3)] {
+        let host = lab.add_node(device(name, Kind::Host, &[address]), &mut ()).unwrap();
+        let interface = if name == "a" { "eth0" } else { "eth1" };
+        lab.add_link(LinkConfig::new(name), &[(router, interface), (host, "eth0")], &mut ()).unwrap();
+    }
+    lab.run_until(millis(1000), &mut ());
+    lab.watch_frames(true);
+    let mut ear = Ear::default();
+    // eth1 takes the place of eth0, and announces its address: on its own cable.
+    let gone = config.interfaces.remove(0);
+    lab.reconfigure(router, config.clone(), &mut ear);
+    lab.run_until(millis(2000), &mut ear);
+    // And back.
+    config.interfaces.insert(0, gone);
+    lab.reconfigure(router, config, &mut ear);
+    lab.run_until(millis(2001), &mut ear);
+    let by_router = ear.frames.iter().filter(|(_, _, node, _)| node == "r");
+    let links: Vec<(u64, &str)> = by_router.map(|(at, link, ..)| (*at / 1_000_000, link.as_str())).collect();
+    assert!(links.contains(&(1, "b")) && !links.contains(&(1, "a")), "{links:?}");
+    assert!(links.contains(&(2, "a")), "{links:?}");
+}

@@ -98,7 +98,8 @@ impl EventLoop {
 
     /// Whether a shutdown is complete: all is sent and all peers have closed, or it took too long.
     pub(super) fn is_stopped(&self) -> bool {
-        self.stop_at.is_some_and(|at| self.connections.is_empty() || at <= self.now)
+        let drained = || self.connections.is_empty() && self.node.is_drained();
+        self.stop_at.is_some_and(|at| drained() || at <= self.now)
     }
 
     /// The last act: no route of ours stays in the kernel.

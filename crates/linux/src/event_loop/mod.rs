@@ -221,7 +221,7 @@ impl EventLoop {
         self.read();
         self.read_ports();
         self.now = clock::now();
-        if self.stop_at.is_none() && self.node.poll_timeout().is_some_and(|at| at <= self.now) {
+        if self.node.poll_timeout().is_some_and(|at| at <= self.now) {
             self.node.handle_timeout(self.now, &mut self.out);
             self.carry_out();
         }
@@ -243,7 +243,8 @@ impl EventLoop {
             return Some(Duration::ZERO);
         }
         let next = earliest([
-            self.stop_at.map_or_else(|| self.node.poll_timeout(), Some),
+            self.stop_at,
+            self.node.poll_timeout(),
             self.listeners.poll_timeout(),
             self.monitor.poll_timeout(),
             self.reconcile.at,

@@ -144,7 +144,8 @@ impl EventLoop {
         let state = match change {
             InterfaceChange::Set { interface, .. } => State {
                 up: interface.up,
-                mac: port.address(interface.mac.as_deref().and_then(|mac| mac.parse().ok()).unwrap_or_default()),
+                mac: port
+                    .address(interface.mac.as_deref().and_then(|mac| mac.parse().ok()).unwrap_or_default()),
                 mtu: interface.mtu,
             },
             InterfaceChange::Gone { .. } => {

@@ -2,9 +2,10 @@
 
 #![allow(unsafe_code, reason = "ioctl with structures of the C library")]
 
+use rustix::io::Errno;
 use std::collections::VecDeque;
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use trunkline_core::{Frame, MacAddr};
@@ -53,11 +54,11 @@ impl TapPort {
     /// Hands over at most `budget` frames; whether nothing is left.
     pub(crate) fn receive(&mut self, budget: usize, take: &mut dyn FnMut(&[u8])) -> io::Result<bool> {
         for _ in 0..budget {
-            match self.file.read(&mut self.buffer) {
+            match rustix::io::read(&self.file, &mut self.buffer) {
                 Ok(len) => take(&self.buffer[..len]),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(true),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
+                Err(Errno::AGAIN) => return Ok(true),
+                Err(Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
             }
         }
         Ok(false)
@@ -67,7 +68,7 @@ impl TapPort {
     pub(crate) fn send(&mut self, queue: &mut VecDeque<Frame>) -> io::Result<()> {
         if let Some(frame) = queue.front() {
             // A frame is taken whole or not at all.
-            let _ = self.file.write(frame)?;
+            let _ = rustix::io::write(&self.file, frame)?;
             queue.pop_front();
         }
         Ok(())

@@ -8,7 +8,7 @@ use std::time::Duration;
 use trunkline_bgp::config::{Config, NeighborConfig};
 use trunkline_bgp::policy::Policy;
 use trunkline_core::Asn;
-use trunkline_node::config::{ApiConfig, FibConfig, NodeConfig, StaticRoute};
+use trunkline_node::config::{ApiConfig, FibConfig, InterfaceConfig, NodeConfig, PortKind, StaticRoute};
 use trunkline_view::{Answer, ErrorKind, Event, EventKind, Query, ReloadView};
 
 const PORT: u16 = 1790;
@@ -298,5 +298,34 @@ fn routes_of_a_peer_come_into_the_kernel_and_go() {
         assert_eq!(routes("1000"), Vec::<String>::new());
         near.shutdown();
         near.join();
+    });
+}
+
+#[test]
+fn the_last_words_of_a_node_that_stops_go_by_its_own_tcp_until_they_arrive() {
+    in_namespace(|| {
+        let there = far_namespace();
+        ip("addr flush dev tl-lx-near");
+        let far = node("10.0.0.2", 65002, vec![neighbor("10.0.0.1", 65001, 65002)]);
+        let mut near = node("10.0.0.1", 65001, vec![neighbor("10.0.0.2", 65002, 65001)]);
+        let port = InterfaceConfig::new("tl-lx-near", PortKind::Packet);
+        near.interfaces = vec![InterfaceConfig { address: vec![([10, 0, 0, 1].into(), 24)], ..port }];
+        near.bgp_listen = vec![SocketAddr::from(([0, 0, 0, 0], PORT))];
+        let (near, far) = (start(near), within(&there, move || start(far)));
+        wait_for_session(&near, "Established", 0);
+        wait_for_session(&far, "Established", 0);
+        // The far kernel takes nothing from where it has no way back to (and answers nothing).
+        within(&there, || ip("route add blackhole 10.0.0.1/32"));
+        near.shutdown();
+        std::thread::sleep(Duration::from_millis(50));
+        assert!(!near.is_finished(), "it waits for its peer");
+        within(&there, || ip("route del blackhole 10.0.0.1/32"));
+        near.join();
+        eventually("far has lost near", || sessions(&far)[0].0 != "Established");
+        let Answer::BgpNeighbors(view) = ask(&far, Query::BgpNeighbors { address: None }) else { panic!() };
+        let errors: Vec<_> = view.neighbors[0].errors.iter().map(|e| e.message.clone()).collect();
+        assert!(errors.iter().any(|e| e.contains("6/2")), "{errors:?}");
+        far.shutdown();
+        far.join();
     });
 }

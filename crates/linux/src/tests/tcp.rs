@@ -328,3 +328,19 @@ fn accepting_gives_both_ends() {
     assert!(listeners.accept(clock::now()).is_none());
     assert_eq!(listeners.poll_timeout(), None);
 }
+
+#[test]
+fn our_listeners_answer_who_wants_ttl_255() {
+    // RFC 5082 §3: the SYN,ACK comes from the listener, before anyone knows which neighbour it is for.
+    in_namespace(|| {
+        ip("addr add 2001:db8::1/128 dev lo nodad");
+        let poll = Poll::new().unwrap();
+        let addresses = ["0.0.0.0:0".parse().unwrap(), "[::]:0".parse().unwrap()];
+        let listeners = Listeners::open(&addresses, 16, poll.registry()).unwrap();
+        for (bound, host) in listeners.bound().iter().zip(["127.0.0.1", "2001:db8::1"]) {
+            let remote = SocketAddr::new(host.parse().unwrap(), bound.port());
+            let options = TcpOptions { ttl: Some(255), min_ttl: Some(255), ..TcpOptions::default() };
+            assert!(comes_up(&mut open(remote, &options).unwrap()), "{host}");
+        }
+    });
+}

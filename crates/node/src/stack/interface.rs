@@ -90,7 +90,8 @@ impl Interface {
         (!self.member).then(|| ip::InterfaceConfig {
             up: self.up,
             mtu,
-            addresses: self.usable(),
+            // Not those of an interface that is disabled: for IP an address is ours whatever the link does.
+            addresses: if self.config.enabled { self.usable() } else { Vec::new() },
             loopback: self.link == Link::Loopback,
             ..self.defaults.ip(&self.config)
         })
@@ -235,6 +236,10 @@ impl Stack {
                     interface.states.retain(|(known, _)| *known != address);
                     interface.states.push((address, state));
                     addresses_changed = true;
+                    // RFC 5227 §2.4: connections of an address that is given up are reset.
+                    if matches!(state, AddressState::Conflict { .. }) {
+                        self.abort_from(now, &[address]);
+                    }
                 }
                 arp::Output::Event(event) => {
                     let interface = self.name_of(number);

@@ -28,6 +28,8 @@ pub(super) enum Role {
 /// A port.
 #[derive(Debug)]
 pub(super) struct Port {
+    /// What the configuration calls it: a port of another name in the same place is another port.
+    pub(super) name: String,
     pub(super) role: Role,
     /// The interface of the same name; where the port belongs to a bridge, one for display only.
     pub(super) interface: usize,
@@ -45,8 +47,9 @@ pub(super) struct Port {
 
 impl Port {
     /// A port that is down.
-    pub(super) fn new(role: Role, interface: usize) -> Port {
+    pub(super) fn new(name: &str, role: Role, interface: usize) -> Port {
         Port {
+            name: name.to_owned(),
             role,
             interface,
             up: false,

@@ -40,7 +40,7 @@ use interface::Interface;
 use links::Port;
 use pattern::Pattern;
 use sockets::Sockets;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use tasks::Tasks;
 use trunkline_arp as arp;
@@ -219,6 +219,12 @@ impl Stack {
     #[inline]
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         self.deadline
+    }
+
+    /// The node stops: nothing new is accepted, and nothing of ours stays in the kernel.
+    pub(crate) fn shutdown(&mut self, now: Instant, out: &mut Outbox<NodeOutput>) {
+        self.set_listeners(now, &BTreeMap::new());
+        self.leave_kernel(out);
     }
 
     /// Something is due at this time, if at any.

@@ -11,7 +11,7 @@ use trunkline_view::{Answer, DoneView, ErrorKind, EventKind, Query};
 /// Of what came, so much is kept to be shown.
 const KEPT: usize = 1024;
 
-/// The most sockets that have names.
+/// The most connections that have names, those that peers open included; and the most listeners.
 const MAX_NAMED: usize = 1024;
 
 /// A named connection.
@@ -57,7 +57,7 @@ impl Stack {
         if self.sockets.named(&query.name).is_some() {
             return Err((ErrorKind::Invalid, format!("a connection is called {} already", query.name)));
         }
-        if self.sockets.sockets.len() >= MAX_NAMED {
+        if self.sockets.names.len() >= MAX_NAMED {
             return Err((ErrorKind::Unavailable, "too many connections".to_owned()));
         }
         let remote = (*query.remote.ip(), query.remote.port());
@@ -68,14 +68,22 @@ impl Stack {
         let local = (source, query.local_port.unwrap_or(0));
         let opened = self.tcp.connect(now, local, remote, Options::default(), mtu, &mut self.tcp_out);
         let id = opened.map_err(|error| failed(&error.to_string()))?;
-        self.sockets.sockets.insert(id, Socket::Named(Named::new(query.name.clone())));
+        self.name(id, &query.name);
         Ok(format!("{} connects to {}", query.name, query.remote))
+    }
+
+    fn name(&mut self, id: SocketId, name: &str) {
+        self.sockets.sockets.insert(id, Socket::Named(Named::new(name.to_owned())));
+        self.sockets.names.insert(name.to_owned(), id);
     }
 
     fn named_listen(&mut self, name: &str, port: u16) -> Outcome {
         let server = Server::Named(name.to_owned());
         if self.sockets.servers.values().any(|known| *known == server) {
             return Err((ErrorKind::Invalid, format!("a listener is called {name} already")));
+        }
+        if self.sockets.servers.len() >= MAX_NAMED {
+            return Err((ErrorKind::Unavailable, "too many listeners".to_owned()));
         }
         let opened = self.open_listener((port, None), server);
         opened.map_err(|error| (ErrorKind::Unavailable, format!("cannot listen on port {port}: {error}")))?;
@@ -117,14 +125,18 @@ impl Stack {
         Ok(format!("{name} is reset"))
     }
 
-    pub(super) fn named_incoming(&mut self, id: SocketId, listener: &str, remote: Endpoint) {
+    pub(super) fn named_incoming(&mut self, now: Instant, id: SocketId, listener: &str, remote: Endpoint) {
+        if self.sockets.names.len() >= MAX_NAMED {
+            let _ = self.tcp.abort(now, id, &mut self.tcp_out);
+            return;
+        }
         let mut name = listener.to_owned();
         let mut number = 1;
         while self.sockets.named(&name).is_some() {
             number += 1;
             name = format!("{listener}-{number}");
         }
-        self.sockets.sockets.insert(id, Socket::Named(Named::new(name)));
+        self.name(id, &name);
         self.named_says(id, &format!("connected from {}", address(remote)));
     }
 
@@ -154,6 +166,7 @@ impl Stack {
     }
 
     pub(super) fn named_closed(&mut self, named: Named, why: Closed) {
+        self.sockets.names.remove(&named.name);
         let message = match why {
             Closed::Done => "closed by both",
             Closed::Reset => "reset by the peer",

@@ -26,8 +26,12 @@ impl Stack {
                     Protocol::TCP => {
                         let (source, destination) = (header.source, header.destination);
                         let (ttl, tos) = (header.ttl, header.tos);
-                        self.tcp.segment(now, source, destination, ttl, tos, payload, &mut self.tcp_out);
+                        let out_tcp = &mut self.tcp_out;
+                        let progress = self.tcp.segment(now, source, destination, ttl, tos, payload, out_tcp);
                         self.tcp_touched = true;
+                        if progress {
+                            self.confirm_neighbor(now, (destination, source), out);
+                        }
                     }
                     Protocol::ICMP => {
                         if let Ok(Message::EchoReply { identifier, sequence, .. }) = Message::parse(payload) {
@@ -100,18 +104,39 @@ impl Stack {
             };
             let sent = self.ip.send_in_place(now, &send, &mut packet, &mut self.ip_out);
             if let Err(SendError::TooBig { mtu }) = sent
-                && let Some(&[s0, s1, d0, d1]) = packet.get(ip::ROOM..).and_then(|p| p.first_chunk())
+                && let Some(&[s0, s1, d0, d1, q0, q1, q2, q3]) =
+                    packet.get(ip::ROOM..).and_then(|segment| segment.first_chunk())
             {
                 let local = (segment.source, u16::from_be_bytes([s0, s1]));
                 let remote = (segment.destination, u16::from_be_bytes([d0, d1]));
-                self.tcp.path_mtu(now, local, remote, mtu);
+                let sequence = SeqNum(u32::from_be_bytes([q0, q1, q2, q3]));
+                self.tcp.too_big(now, local, remote, sequence, mtu);
             }
         }
         self.segment = packet;
         transmit.is_some()
     }
 
-    /// Something we sent met with an error.
+    /// A peer gets what we send: its next hop is alive, and ARP need not ask (RFC 4861 §7.3.1).
+    fn confirm_neighbor(
+        &mut self,
+        now: Instant,
+        (local, peer): (Ipv4Addr, Ipv4Addr),
+        out: &mut Outbox<NodeOutput>,
+    ) {
+        // As TCP's packets are sent: without ports.
+        let flow = self.ip.flow_hash(local, peer, Protocol::TCP.0, (0, 0));
+        let Some(route) = self.ip.route(now, peer, flow).filter(|route| !route.local) else { return };
+        let neighbor = route.gateway.unwrap_or(peer);
+        if self.sockets.confirm(now, (route.interface, neighbor)) {
+            let number = route.interface.index();
+            self.arp_handle(now, number, arp::Input::Confirm { neighbor });
+            self.arp_outputs(now, number, out);
+        }
+    }
+
+    /// Something we sent met with an error. Of a path's MTU only TCP can tell whether it is true: what ping and traceroute
+    /// hear is shown and not noted.
     fn icmp_error(&mut self, now: Instant, error: &ip::IcmpError) {
         match error.protocol {
             Protocol::TCP => {
@@ -132,8 +157,10 @@ impl Stack {
                     _ => tcp::IcmpErrorKind::Soft,
                 };
                 let (local, remote) = ((error.source, from), (error.destination, to));
-                let error = tcp::IcmpError { local, remote, sequence: SeqNum(sequence), kind };
-                self.tcp.icmp_error(now, &error, &mut self.tcp_out);
+                let about = tcp::IcmpError { local, remote, sequence: SeqNum(sequence), kind };
+                if self.tcp.icmp_error(now, &about, &mut self.tcp_out) {
+                    self.ip.note_path_mtu(now, error, &mut self.ip_out);
+                }
                 self.tcp_touched = true;
             }
             Protocol::UDP => {

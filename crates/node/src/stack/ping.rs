@@ -122,11 +122,27 @@ impl Stack {
         }
     }
 
-    /// The ping that sent a request, and its index.
-    fn ping_of(&self, identifier: u16, sequence: u16) -> Option<(u64, usize)> {
-        let is_it = |task: &Task| matches!(task, Task::Ping(ping) if ping.identifier == identifier);
+    /// The ping that sent a request that `other` has answered, or that was sent to it, and its index.
+    fn ping_of(&self, identifier: u16, sequence: u16, other: Ipv4Addr) -> Option<(u64, usize)> {
+        let is_it = |task: &Task| match task {
+            Task::Ping(ping) if ping.identifier == identifier => {
+                let destination = ping.query.destination;
+                destination == other || self.is_group(destination)
+            }
+            _ => false,
+        };
         let (number, _) = self.tasks.tasks.iter().find(|(_, (_, task))| is_it(task))?;
         Some((*number, usize::from(sequence).checked_sub(1)?))
+    }
+
+    /// Whether a packet to this address may be for several, who answer with addresses of their own.
+    fn is_group(&self, address: Ipv4Addr) -> bool {
+        let is_broadcast = |(own, length): &(Ipv4Addr, u8)| {
+            let hosts = u32::MAX.checked_shr(u32::from(*length)).unwrap_or(0);
+            *length < 31 && address.to_bits() == own.to_bits() | hosts
+        };
+        let own = self.interfaces.iter().flatten().flat_map(|interface| &interface.config.address);
+        address.is_multicast() || address.is_broadcast() || own.into_iter().any(is_broadcast)
     }
 
     /// A reply came.
@@ -137,7 +153,7 @@ impl Stack {
         sequence: u16,
         (from, ttl, octets): (Ipv4Addr, u8, usize),
     ) {
-        let Some((task, index)) = self.ping_of(identifier, sequence) else { return };
+        let Some((task, index)) = self.ping_of(identifier, sequence, from) else { return };
         let Some((_, Task::Ping(ping))) = self.tasks.tasks.get_mut(&task) else { return };
         match ping.requests.get(index) {
             Some((_, Some(before))) if before.error.is_none() => ping.duplicates += 1,
@@ -159,7 +175,7 @@ impl Stack {
 
     /// An error about a request came.
     pub(super) fn ping_error(&mut self, now: Instant, identifier: u16, sequence: u16, error: &IcmpError) {
-        let Some((task, index)) = self.ping_of(identifier, sequence) else { return };
+        let Some((task, index)) = self.ping_of(identifier, sequence, error.destination) else { return };
         let Some((_, Task::Ping(ping))) = self.tasks.tasks.get(&task) else { return };
         let Some((sent, None)) = ping.requests.get(index) else { return };
         let reply = PingReply {

@@ -69,10 +69,7 @@ pub(super) fn interfaces(config: &NodeConfig, bridges: &[BridgeConfig]) -> Vec<P
 
 /// The settings of IP.
 pub(super) fn ip_config(config: &NodeConfig) -> ip::Config {
-    ip::Config {
-        forwarding: config.kind == Kind::Router,
-        ..ip::Config::default()
-    }
+    ip::Config { forwarding: config.kind == Kind::Router, ..ip::Config::default() }
 }
 
 /// What an interface does unless it is told otherwise.

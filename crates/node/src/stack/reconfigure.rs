@@ -14,6 +14,7 @@ use trunkline_arp::Arp;
 use trunkline_bridge::PortState;
 use trunkline_core::{Instant, Outbox, PortId};
 use trunkline_ip as ip;
+use trunkline_tcp::{Closed, SocketId};
 
 impl Stack {
     /// Changes to another configuration; says in words what is different.
@@ -49,6 +50,8 @@ impl Stack {
         let bridges = plan::bridges(config);
         let planned = plan::interfaces(config, &bridges);
         let defaults = Defaults::of(config);
+        self.leave_ports(&planned);
+        self.leave_addresses(now, &planned, out);
         let mut changes = self.remove_interfaces(now, &planned);
         changes.extend(self.remove_bridges(&bridges));
         for wanted in &planned {
@@ -66,6 +69,41 @@ impl Stack {
         }
         changes.extend(self.set_listeners(now, &listeners(config)));
         changes
+    }
+
+    /// Ports whose places others take are down: nobody may hear there what is meant for them.
+    fn leave_ports(&mut self, planned: &[Planned]) {
+        for (number, port) in self.ports.iter_mut().enumerate() {
+            let link = PlannedLink::Port(PortId(number as u32));
+            port.up &= planned.iter().any(|wanted| wanted.link == link && wanted.config.name == port.name);
+        }
+    }
+
+    /// Connections from addresses that go are reset while the peers can still be told.
+    fn leave_addresses(&mut self, now: Instant, planned: &[Planned], out: &mut Outbox<NodeOutput>) {
+        let has = |config: &InterfaceConfig, member: bool, address: Ipv4Addr| {
+            config.enabled && !member && config.address.iter().any(|(own, _)| *own == address)
+        };
+        let stays = |address| planned.iter().any(|p| has(&p.config, p.member_of.is_some(), address));
+        let before = self.interfaces.iter().flatten().filter(|i| i.config.enabled && !i.member);
+        let addresses = before.flat_map(|interface| &interface.config.address);
+        let gone: Vec<Ipv4Addr> =
+            addresses.map(|(address, _)| *address).filter(|address| !stays(*address)).collect();
+        if !gone.is_empty() {
+            self.abort_from(now, &gone);
+            self.work(now, out);
+        }
+    }
+
+    /// Resets connections with one of these addresses as our end.
+    pub(super) fn abort_from(&mut self, now: Instant, gone: &[Ipv4Addr]) {
+        let of_it = self.tcp.connections(now).filter(|connection| gone.contains(&connection.local.0));
+        let ids: Vec<SocketId> = of_it.map(|connection| connection.id).collect();
+        for id in ids {
+            self.socket_closed(now, id, Closed::Unreachable);
+            let _ = self.tcp.abort(now, id, &mut self.tcp_out);
+            self.tcp_touched = true;
+        }
     }
 
     fn number_of(&self, name: &str) -> Option<usize> {
@@ -159,9 +197,9 @@ impl Stack {
             arp.watch(self.watched);
             interface.arp = Some(arp);
         }
-        // A port that had another role tells nothing anew.
+        // A port that had another role tells nothing anew. Of one that takes the place of another nothing is known.
         if let Link::Port(port) = link
-            && let Some(port) = self.ports.get(port.index())
+            && let Some(port) = self.ports.get(port.index()).filter(|port| port.name == *name)
         {
             (interface.carrier, interface.port_mac, interface.port_mtu) = port.state;
         }
@@ -193,11 +231,12 @@ impl Stack {
             let Some(interface) = self.number_of(&wanted.config.name) else { continue };
             let bridge = wanted.member_of.as_deref().and_then(|name| self.bridge_number(name));
             let role = bridge.map_or(Role::Interface(interface), Role::Bridge);
-            if id.index() >= self.ports.len() {
-                self.ports.push(Port::new(role, interface));
-            }
-            if let Some(port) = self.ports.get_mut(id.index()) {
-                (port.role, port.interface) = (role, interface);
+            match self.ports.get_mut(id.index()) {
+                Some(port) if port.name == wanted.config.name => {
+                    (port.role, port.interface) = (role, interface);
+                }
+                Some(port) => *port = Port::new(&wanted.config.name, role, interface),
+                None => self.ports.push(Port::new(&wanted.config.name, role, interface)),
             }
         }
         self.ports.truncate(count);

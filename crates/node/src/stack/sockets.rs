@@ -8,12 +8,21 @@ use crate::config::ServiceKind;
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use trunkline_bgp::transport::TcpError;
-use trunkline_core::{ConnId, Duration, Instant, Ipv4Prefix, TimerQueue};
+use trunkline_core::{ConnId, Duration, Instant, Ipv4Prefix, PortId, TimerQueue};
 use trunkline_tcp::{Closed, Endpoint, ListenerId, Options, Output, SocketId};
 use trunkline_view::EventKind;
 
 /// How long a connection that BGP has closed may take to bring its last words across.
 const LINGER: Duration = Duration::from_secs(10);
+
+/// ARP hears no more often that a neighbour is alive.
+const CONFIRM_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Neighbours for which that is remembered; beyond, it is forgotten of all.
+const MAX_CONFIRMED: usize = 1024;
+
+/// What chargen has ready for a connection: whoever opens one has it filled at once.
+const CHARGEN_BUFFER: usize = 256 << 10;
 
 /// Whose a connection is.
 #[derive(Debug)]
@@ -27,7 +36,14 @@ pub(super) enum Socket {
     /// One that was opened by name.
     Named(Named),
     /// Nobody's any more: it is closing, and brings its last words across where there were any.
-    Lingering,
+    Lingering(LastWords),
+}
+
+/// What TCP has not taken yet of what the user of a connection said before it went: `octets` from `taken` on.
+#[derive(Debug, Default)]
+pub(super) struct LastWords {
+    pub(super) octets: Vec<u8>,
+    pub(super) taken: usize,
 }
 
 /// Whose a listener is.
@@ -46,6 +62,8 @@ pub(super) enum Server {
 pub(crate) struct Sockets {
     pub(super) sockets: BTreeMap<SocketId, Socket>,
     pub(super) by_conn: BTreeMap<ConnId, SocketId>,
+    /// Those that were opened by name.
+    pub(super) names: BTreeMap<String, SocketId>,
     /// By port and address: how the configuration names them.
     pub(super) listeners: BTreeMap<(u16, Option<Ipv4Addr>), (ListenerId, Server)>,
     pub(super) servers: BTreeMap<ListenerId, Server>,
@@ -53,12 +71,31 @@ pub(crate) struct Sockets {
     pub(super) keys: BTreeMap<Ipv4Prefix, trunkline_tcp::auth::Key>,
     pub(super) next_conn: u64,
     lingering: TimerQueue<SocketId>,
+    /// When neighbours were last said to be alive.
+    confirmed: BTreeMap<(PortId, Ipv4Addr), Instant>,
 }
 
 impl Sockets {
     /// Whether a connection of BGP's is one of ours.
     pub(crate) fn has(&self, conn: ConnId) -> bool {
         self.by_conn.contains_key(&conn)
+    }
+
+    /// Whether nothing of BGP's is open, and nothing lingers.
+    pub(crate) fn is_drained(&self) -> bool {
+        !self.sockets.values().any(|socket| matches!(socket, Socket::Speaker(_) | Socket::Lingering(_)))
+    }
+
+    /// Whether it is time to say that a neighbour is alive.
+    pub(super) fn confirm(&mut self, now: Instant, neighbor: (PortId, Ipv4Addr)) -> bool {
+        if self.confirmed.get(&neighbor).is_some_and(|last| now.since(*last) < CONFIRM_INTERVAL) {
+            return false;
+        }
+        if self.confirmed.len() >= MAX_CONFIRMED {
+            self.confirmed.clear();
+        }
+        self.confirmed.insert(neighbor, now);
+        true
     }
 
     /// When a lingering connection's time is over.
@@ -68,8 +105,7 @@ impl Sockets {
 
     /// The connection of a name.
     pub(super) fn named(&self, name: &str) -> Option<SocketId> {
-        let named = |socket: &Socket| matches!(socket, Socket::Named(named) if named.name == name);
-        self.sockets.iter().find(|(_, socket)| named(socket)).map(|(id, _)| *id)
+        self.names.get(name).copied()
     }
 
     /// Whose a connection is, in a word.
@@ -79,7 +115,7 @@ impl Sockets {
             Some(Socket::Service(service)) => service_name(service.kind).to_owned(),
             Some(Socket::Transfer(_)) => "transfer".to_owned(),
             Some(Socket::Named(named)) => named.name.clone(),
-            Some(Socket::Lingering) | None => String::new(),
+            Some(Socket::Lingering(_)) | None => String::new(),
         }
     }
 }
@@ -114,13 +150,16 @@ impl Stack {
     pub(super) fn tcp_output(&mut self, now: Instant, output: Output) {
         match output {
             Output::Incoming { listener, id, local, remote } => {
+                if let Some(route) = self.ip.route(now, remote.0, 0) {
+                    self.tcp.path_mtu(now, local, remote, route.mtu);
+                }
                 match self.sockets.servers.get(&listener).cloned() {
                     Some(Server::Speaker) => self.speaker_incoming(id, local, remote),
                     Some(Server::Service(kind)) => {
                         self.sockets.sockets.insert(id, Socket::Service(ServiceState::new(kind)));
                         self.serve(now, id);
                     }
-                    Some(Server::Named(name)) => self.named_incoming(id, &name, remote),
+                    Some(Server::Named(name)) => self.named_incoming(now, id, &name, remote),
                     None => drop(self.tcp.abort(now, id, &mut self.tcp_out)),
                 }
             }
@@ -137,16 +176,11 @@ impl Stack {
                     Some(Socket::Service(_)) => self.serve(now, id),
                     Some(Socket::Transfer(task)) => self.transfer_ready(now, *task),
                     Some(Socket::Named(_)) => self.named_ready(now, id),
-                    Some(Socket::Lingering) => self.linger(now, id),
+                    Some(Socket::Lingering(_)) => self.linger(now, id),
                     None => {}
                 }
             }
-            Output::Closed { id, why } => match self.sockets.sockets.remove(&id) {
-                Some(Socket::Speaker(speaker)) => self.speaker_closed(&speaker, why),
-                Some(Socket::Transfer(task)) => self.transfer_closed(now, task, why),
-                Some(Socket::Named(named)) => self.named_closed(named, why),
-                Some(Socket::Service(_) | Socket::Lingering) | None => {}
-            },
+            Output::Closed { id, why } => self.socket_closed(now, id, why),
             Output::State { local, remote, from, to, why, .. } => self.tell(|| EventKind::Tcp {
                 local: address(local),
                 remote: address(remote),
@@ -158,31 +192,51 @@ impl Stack {
         self.tcp_touched = true;
     }
 
+    /// A connection is gone: its user hears why.
+    pub(super) fn socket_closed(&mut self, now: Instant, id: SocketId, why: Closed) {
+        match self.sockets.sockets.remove(&id) {
+            Some(Socket::Speaker(speaker)) => self.speaker_closed(&speaker, why),
+            Some(Socket::Transfer(task)) => self.transfer_closed(now, task, why),
+            Some(Socket::Named(named)) => self.named_closed(named, why),
+            Some(Socket::Service(_) | Socket::Lingering(_)) | None => {}
+        }
+    }
+
     /// Closes a connection whose user has no more interest, so that what it said last arrives.
-    pub(super) fn let_linger(&mut self, now: Instant, id: SocketId) {
-        self.sockets.sockets.insert(id, Socket::Lingering);
-        let _ = self.tcp.shutdown_write(now, id, &mut self.tcp_out);
+    pub(super) fn let_linger(&mut self, now: Instant, id: SocketId, last_words: LastWords) {
+        self.sockets.sockets.insert(id, Socket::Lingering(last_words));
         self.sockets.lingering.schedule(now + LINGER, id);
         self.note(self.sockets.poll_timeout());
         self.linger(now, id);
     }
 
-    /// Takes what still comes, so that it does not turn the end into a reset.
+    /// Sends what is left to say, then a FIN. Takes what still comes, so that it does not turn the end into a reset.
     fn linger(&mut self, now: Instant, id: SocketId) {
+        let Some(Socket::Lingering(words)) = self.sockets.sockets.get_mut(&id) else { return };
+        let rest = words.octets.get(words.taken..).unwrap_or_default();
+        if !rest.is_empty() {
+            // An error means that the connection ends, which is told in its own words.
+            words.taken += self.tcp.send(now, id, rest, &mut self.tcp_out).unwrap_or(0);
+        }
+        let all = words.taken >= words.octets.len();
+        if all {
+            let _ = self.tcp.shutdown_write(now, id, &mut self.tcp_out);
+        }
         let mut octets = std::mem::take(&mut self.octets);
         octets.clear();
         let received = self.tcp.receive(now, id, &mut octets, usize::MAX, &mut self.tcp_out);
-        if received.is_ok_and(|received| received.eof) {
+        if all && received.is_ok_and(|received| received.eof) {
             let _ = self.tcp.close(now, id, &mut self.tcp_out);
         }
         self.octets = octets;
         self.tcp_touched = true;
     }
 
+    /// Ends connections that have lingered long enough.
     pub(super) fn sockets_timeout(&mut self, now: Instant) {
         while let Some(id) = self.sockets.lingering.pop_due(now) {
-            if matches!(self.sockets.sockets.get(&id), Some(Socket::Lingering)) {
-                let _ = self.tcp.close(now, id, &mut self.tcp_out);
+            if matches!(self.sockets.sockets.get(&id), Some(Socket::Lingering(_))) {
+                let _ = self.tcp.abort(now, id, &mut self.tcp_out);
             }
         }
     }
@@ -227,6 +281,9 @@ impl Stack {
         let options = match server {
             // RFC 5082 §3: a peer that asks for TTL 255 wants it of the SYN,ACK too.
             Server::Speaker => Options { nagle: false, ttl: u8::MAX, ..Options::default() },
+            Server::Service(ServiceKind::Chargen) => {
+                Options { send_buffer: CHARGEN_BUFFER, ..Options::default() }
+            }
             _ => Options::default(),
         };
         let id = self.tcp.listen(local, port, BACKLOG, options)?;

@@ -1,12 +1,14 @@
 //! BGP over the node's own TCP: what the driver does with sockets of the kernel, done here.
 
-use super::sockets::{Server, Socket, address, tcp_error};
+use super::sockets::{LastWords, Server, Socket, address, tcp_error};
 use super::{Said, Stack};
 use crate::NodeOutput;
 use crate::node::Node;
 use std::net::{IpAddr, SocketAddr};
 use trunkline_bgp::Input;
-use trunkline_bgp::transport::{AoAlgorithm, AoKey, AoKeys, TcpAction, TcpError, TcpEvent, TcpKey, TcpOptions};
+use trunkline_bgp::transport::{
+    AoAlgorithm, AoKey, AoKeys, TcpAction, TcpError, TcpEvent, TcpKey, TcpOptions,
+};
 use trunkline_core::{ConnId, Instant, Outbox, Prefix};
 use trunkline_tcp::auth::{self, Key};
 use trunkline_tcp::{ApiError, Closed, Endpoint, Options, SocketId};
@@ -207,27 +209,28 @@ impl Stack {
         Some(left)
     }
 
-    fn speaker_close(&mut self, now: Instant, conn: ConnId, reset: bool, last_words: &[u8]) {
+    /// BGP closes a connection, and says this last.
+    pub(crate) fn speaker_close(&mut self, now: Instant, conn: ConnId, reset: bool, last_words: &[u8]) {
         let Some((id, speaker)) = self.speaker(conn) else { return };
         speaker.leftover.extend_from_slice(last_words);
         let connected = speaker.connected;
         let said = speaker.has_sent || !speaker.leftover.is_empty();
-        self.send_leftover(now, conn);
+        let rest = LastWords { octets: std::mem::take(&mut speaker.leftover), taken: speaker.taken };
         self.sockets.by_conn.remove(&conn);
         if reset || !connected {
             self.sockets.sockets.remove(&id);
             let _ = self.tcp.abort(now, id, &mut self.tcp_out);
         } else if said {
-            self.let_linger(now, id);
+            self.let_linger(now, id, rest);
         } else {
             // Who was never answered hears from a RST that nobody reads what it says.
-            self.sockets.sockets.insert(id, Socket::Lingering);
+            self.sockets.sockets.insert(id, Socket::Lingering(LastWords::default()));
             let _ = self.tcp.close(now, id, &mut self.tcp_out);
         }
         self.tcp_touched = true;
     }
 
-    fn listener_key(&mut self, peer: Prefix, wanted: Option<&TcpKey>) {
+    pub(crate) fn listener_key(&mut self, peer: Prefix, wanted: Option<&TcpKey>) {
         let Prefix::V4(peer) = peer else { return };
         match wanted {
             Some(wanted) => drop(self.sockets.keys.insert(peer, key(wanted))),
@@ -245,6 +248,12 @@ impl Stack {
 impl Node {
     /// BGP wants something of TCP: of ours or of the driver's.
     pub(crate) fn carry_tcp(&mut self, now: Instant, action: TcpAction, out: &mut Outbox<NodeOutput>) {
+        if let TcpAction::ListenerKey { peer, key } = &action {
+            match key {
+                Some(key) => drop(self.listener_keys.insert(*peer, key.clone())),
+                None => drop(self.listener_keys.remove(peer)),
+            }
+        }
         let own = matches!(&action, TcpAction::Connect { remote, .. } if self.is_own(now, remote.ip()));
         let Some(stack) = &mut self.stack else {
             out.push(NodeOutput::Tcp(action));
@@ -350,7 +359,7 @@ impl Node {
                     // As with a socket of the kernel's: the id is BGP's no more, we close our side.
                     speaker.ended = true;
                     stack.sockets.by_conn.remove(&conn);
-                    stack.let_linger(now, id);
+                    stack.let_linger(now, id, LastWords::default());
                     let error = TcpError::EndOfStream;
                     self.tell_bgp(now, Input::Tcp { conn, event: TcpEvent::Closed(error) });
                 }

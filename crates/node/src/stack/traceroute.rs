@@ -4,7 +4,7 @@
 use super::Stack;
 use super::tasks::Task;
 use trunkline_core::{Duration, Instant};
-use trunkline_ip::{IcmpError, IcmpErrorKind, Send};
+use trunkline_ip::{IcmpError, IcmpErrorKind, Send, SendError};
 use trunkline_view::probe::{TracerouteHop, TracerouteProbe, TracerouteQuery, TracerouteView};
 use trunkline_view::{Answer, ErrorKind};
 use trunkline_wire::icmp::UnreachableCode;
@@ -109,7 +109,12 @@ impl Stack {
             datagram.emit(source, destination, &mut payload);
         }
         let send = Send { source, ttl: Some(ttl), ..Send::new(destination, Protocol::UDP, &payload) };
-        let sent = self.ip.send(now, &send, &mut self.ip_out);
+        // Without a source there is no datagram to send: the checksum covers both addresses.
+        let sent = match source {
+            Some(_) => self.ip.send(now, &send, &mut self.ip_out),
+            None if self.ip.route(now, destination, 0).is_none() => Err(SendError::NoRoute),
+            None => Err(SendError::NoSource),
+        };
         if let Err(error) = sent {
             trace.result(TracerouteProbe { from: None, time: None, error: Some(error.to_string()) });
             trace.blocked = true;

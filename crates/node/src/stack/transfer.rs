@@ -2,7 +2,7 @@
 
 use super::Stack;
 use super::pattern::{CHUNK, Pattern};
-use super::sockets::{Socket, tcp_error};
+use super::sockets::{LastWords, Socket, tcp_error};
 use super::tasks::Task;
 use trunkline_core::{Duration, Instant};
 use trunkline_tcp::{Closed, Options, SocketId};
@@ -94,7 +94,7 @@ impl Stack {
         if let (true, Some(transfer)) = (done, self.transfer(task)) {
             let id = transfer.id;
             self.finish_transfer(now, task, None);
-            self.let_linger(now, id);
+            self.let_linger(now, id, LastWords::default());
         }
         self.tcp_touched = true;
     }

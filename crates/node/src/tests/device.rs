@@ -30,7 +30,8 @@ pub(super) struct Device {
     /// The frames that it sent last, the newest at the end; and how many in all.
     pub(super) sent: Vec<(PortId, Frame)>,
     pub(super) frames: u64,
-    answer: Option<Answer>,
+    /// The answer that came last.
+    pub(super) answer: Option<Answer>,
     /// The device has asked where [`FRIEND`] is.
     asked: Option<Arp>,
 }
@@ -111,8 +112,13 @@ impl Device {
 
     /// Asks what is answered at once.
     pub(super) fn ask(&mut self, query: Query) -> Answer {
-        self.feed(NodeInput::Query { id: 1, query });
+        self.order(query);
         self.answer.take().unwrap()
+    }
+
+    /// Asks what may be answered later.
+    pub(super) fn order(&mut self, query: Query) {
+        self.feed(NodeInput::Query { id: 1, query });
     }
 
     /// A counter of IP's, ICMP's or why packets were dropped.

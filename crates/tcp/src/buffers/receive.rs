@@ -61,9 +61,20 @@ impl ReceiveBuffer {
         self.limit = limit.clamp(1, super::MAX_LIMIT);
     }
 
-    /// Octets beyond `next` that there is room for.
-    pub(crate) fn room(&self) -> usize {
-        self.limit.saturating_sub(self.readable)
+    /// Octets beyond `next` that there is room for; `share`: the most that a queue may hold now.
+    pub(crate) fn room(&self, share: usize) -> usize {
+        self.limit.min(share).saturating_sub(self.readable)
+    }
+
+    /// Octets from `seq` on that there is memory for: what is allocated is there.
+    pub(crate) fn fits(&self, seq: SeqNum, share: usize) -> usize {
+        let end = self.next + share.max(self.ring.capacity()).saturating_sub(self.readable) as u32;
+        (end - seq).max(0) as usize
+    }
+
+    /// Octets allocated.
+    pub(crate) fn capacity(&self) -> usize {
+        self.ring.capacity()
     }
 
     /// Whether something waits beyond a gap.
@@ -162,6 +173,13 @@ impl ReceiveBuffer {
         self.readable -= n;
         self.extent -= n;
         n
+    }
+
+    /// Gives memory back where nothing is queued and more than this is allocated.
+    pub(crate) fn release(&mut self, keep: usize) {
+        if self.extent == 0 && self.ring.capacity() > keep {
+            self.ring.clear();
+        }
     }
 
     /// Forgets the blocks ahead of a gap: the stream has ended, or nobody wants it.

@@ -8,7 +8,7 @@ pub(super) struct Ring {
 }
 
 /// The least that is allocated, octets.
-const MIN_CAPACITY: usize = 2048;
+const MIN_CAPACITY: usize = super::FLOOR;
 
 impl Ring {
     /// Makes room for `needed` octets from the front on; the first `used` are kept.
@@ -41,6 +41,11 @@ impl Ring {
         let start = self.wrap(self.front + offset);
         let first = len.min(self.octets.len() - start);
         (&self.octets[start..start + first], &self.octets[..len - first])
+    }
+
+    /// Octets allocated.
+    pub(super) fn capacity(&self) -> usize {
+        self.octets.len()
     }
 
     /// Forgets the first `n` octets.

@@ -21,9 +21,9 @@ impl SendBuffer {
         self.len
     }
 
-    /// Octets that can be added.
-    pub(crate) fn room(&self) -> usize {
-        self.limit.saturating_sub(self.len)
+    /// Octets that can be added; `share`: the most that a queue may hold now.
+    pub(crate) fn room(&self, share: usize) -> usize {
+        self.limit.min(share).saturating_sub(self.len)
     }
 
     /// The most octets.
@@ -37,8 +37,8 @@ impl SendBuffer {
     }
 
     /// Adds what fits and says how much that is.
-    pub(crate) fn push(&mut self, octets: &[u8]) -> usize {
-        let n = octets.len().min(self.room());
+    pub(crate) fn push(&mut self, octets: &[u8], share: usize) -> usize {
+        let n = octets.len().min(self.room(share));
         self.ring.write(self.len, self.len, &octets[..n]);
         self.len += n;
         n
@@ -49,6 +49,18 @@ impl SendBuffer {
         let n = n.min(self.len);
         self.ring.advance(n);
         self.len -= n;
+    }
+
+    /// Gives memory back where nothing is queued and more than this is allocated.
+    pub(crate) fn release(&mut self, keep: usize) {
+        if self.len == 0 && self.ring.capacity() > keep {
+            self.ring.clear();
+        }
+    }
+
+    /// Octets allocated.
+    pub(crate) fn capacity(&self) -> usize {
+        self.ring.capacity()
     }
 
     /// The `len` octets at `offset`, in two pieces; fewer where there are fewer.

@@ -64,14 +64,16 @@ impl Connection {
         }
         self.snd_una = ack;
         self.unacked_since = cx.now;
+        self.progress = true;
         self.persist_backoff = 0;
         if ack.gt(self.send_base) {
             let octets = ((ack - self.send_base) as usize).min(self.send.len());
             self.send.consume(octets);
+            self.send.release(cx.keep());
             self.send_base += octets as u32;
         }
         self.snd_up = self.snd_up.filter(|up| up.gt(ack));
-        if self.wants_room && self.send.room() >= self.send.limit() / ROOM_TOLD {
+        if self.wants_room && self.send.room(cx.share) >= self.send.limit().min(cx.share) / ROOM_TOLD {
             self.wants_room = false;
             if self.state.may_send() && !self.fin_queued {
                 cx.out.push(Output::Writable(self.ends.id));

@@ -24,7 +24,7 @@ pub use state::State;
 use crate::SeqNum;
 use crate::api::{Cause, Closed, Config, Endpoint, ListenerId, Options, Output, SocketId};
 use crate::auth::{Context, Signer};
-use crate::buffers::{ReceiveBuffer, SendBuffer};
+use crate::buffers::{FLOOR, ReceiveBuffer, SendBuffer};
 use crate::counters::Counters;
 use crate::host::{Limit, Replies};
 use crate::recovery::{Recovery, RecoveryConfig};
@@ -50,6 +50,12 @@ const TS_RECENT_LIFE: Duration = Duration::from_secs(24 * 86_400);
 /// acknowledgment unacceptable do not answer each other for ever.
 const OUT_OF_WINDOW_ACK_INTERVAL: Duration = Duration::from_millis(500);
 
+/// The host hears of progress no more often.
+const PROGRESS_INTERVAL: Duration = Duration::from_secs(1);
+
+/// An empty queue keeps this much memory allocated, or a part of its share where that is less.
+const KEPT: usize = 64 << 10;
+
 /// What a connection needs from its host while it does something.
 pub(crate) struct Cx<'a> {
     pub(crate) now: Instant,
@@ -61,6 +67,15 @@ pub(crate) struct Cx<'a> {
     pub(crate) challenges: &'a mut Limit,
     /// Segments that go out without a connection: resets.
     pub(crate) replies: &'a mut Replies,
+    /// The most octets that a queue may hold now, as memory is left.
+    pub(crate) share: usize,
+}
+
+impl Cx<'_> {
+    /// What an empty queue may keep allocated.
+    fn keep(&self) -> usize {
+        (self.share / 64).clamp(FLOOR, KEPT)
+    }
 }
 
 /// What the SYN of an open says, whoever sent it.
@@ -156,6 +171,11 @@ pub(crate) struct Connection {
     probing_since: Instant,
     time_wait_at: Option<Instant>,
     give_up_at: Option<Instant>,
+    /// Since when the user has closed, and how long nothing may move then.
+    orphaned: Option<(Instant, Duration)>,
+    /// What we sent reached the peer; when the host was last told so.
+    progress: bool,
+    progress_told: Option<Instant>,
     /// Keepalives sent since the peer was last heard, and when the last was.
     keepalives: u32,
     keepalive_sent: Instant,
@@ -177,8 +197,14 @@ pub(crate) struct Connection {
     pub(crate) queued: bool,
     /// Counted in its listener's backlog.
     pub(crate) half_open: bool,
+    /// Counted among its listener's connections.
+    pub(crate) counted: bool,
     /// Filed among those in TIME-WAIT.
     pub(crate) time_waits: bool,
+    /// Filed among those that the user has closed, by this time.
+    pub(crate) orphan_filed: Option<Instant>,
+    /// The memory of its queues as the host counts it.
+    pub(crate) memory_counted: usize,
 }
 
 /// Totals of a connection, for `show`.
@@ -260,6 +286,9 @@ impl Connection {
             probing_since: now,
             time_wait_at: None,
             give_up_at: None,
+            orphaned: None,
+            progress: false,
+            progress_told: None,
             keepalives: 0,
             keepalive_sent: now,
             unacked_since: now,
@@ -274,7 +303,10 @@ impl Connection {
             deadline_filed: None,
             queued: false,
             half_open: false,
+            counted: false,
             time_waits: false,
+            orphan_filed: None,
+            memory_counted: 0,
             options,
         }
     }
@@ -342,6 +374,28 @@ impl Connection {
     /// The state.
     pub(crate) fn state(&self) -> State {
         self.state
+    }
+
+    /// Whether the peer was seen to get what we send since the host was last told, a second ago or more.
+    pub(crate) fn take_progress(&mut self, now: Instant) -> bool {
+        let due = self.progress_told.is_none_or(|told| now.since(told) >= PROGRESS_INTERVAL);
+        if due && std::mem::replace(&mut self.progress, false) {
+            self.progress_told = Some(now);
+            return true;
+        }
+        false
+    }
+
+    /// Octets that the queues have allocated.
+    pub(crate) fn memory(&self) -> usize {
+        self.send.capacity() + self.receive.capacity()
+    }
+
+    /// Since when the user has closed a connection that has something to bring across still; FIN-WAIT-2 and TIME-WAIT have
+    /// their own times.
+    pub(crate) fn orphaned_since(&self) -> Option<Instant> {
+        let over = matches!(self.state, State::Closed | State::FinWait2 | State::TimeWait);
+        self.orphaned.filter(|_| !over).map(|(since, _)| since)
     }
 
     /// SND.NXT.

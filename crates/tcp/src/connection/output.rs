@@ -215,7 +215,7 @@ impl Connection {
             segment.flags |= Flags::URG;
             segment.urgent_pointer = u16::try_from(up - plan.seq).unwrap_or(u16::MAX);
         }
-        segment.window = if plan.syn { self.syn_window() as u16 } else { self.window_field() };
+        segment.window = if plan.syn { self.syn_window() as u16 } else { self.window_field(cx) };
         let (source, destination) = (self.ends.local.0, self.ends.remote.0);
         segment.emit(source, destination, buf);
         buf.extend_from_slice(second);
@@ -277,15 +277,15 @@ impl Connection {
 
     /// The right edge of the window to announce: moved only where it moves by a segment or half the queue (RFC 9293
     /// §3.8.6.2.2), never back.
-    pub(super) fn next_edge(&self) -> SeqNum {
+    pub(super) fn next_edge(&self, cx: &Cx<'_>) -> SeqNum {
         let most = 0xffff_usize << self.rcv_shift;
-        let edge = self.receive.next() + self.receive.room().min(most) as u32;
-        let step = (self.receive.limit() / 2).min(self.full_payload() as usize).max(1);
+        let edge = self.receive.next() + self.receive.room(cx.share).min(most) as u32;
+        let step = (self.receive.limit().min(cx.share) / 2).min(self.full_payload() as usize).max(1);
         if edge - self.rcv_edge >= step as i32 { edge } else { self.rcv_edge }
     }
 
-    fn window_field(&self) -> u16 {
-        let window = u32::try_from(self.next_edge() - self.rcv_nxt()).unwrap_or(0);
+    fn window_field(&self, cx: &Cx<'_>) -> u16 {
+        let window = u32::try_from(self.next_edge(cx) - self.rcv_nxt()).unwrap_or(0);
         u16::try_from(window >> self.rcv_shift).unwrap_or(u16::MAX)
     }
 

@@ -53,8 +53,13 @@ impl Connection {
             Some(fin) => &payload[..payload.len().min((fin - seq).max(0) as usize)],
             None => payload,
         };
+        // RFC 9293 §3.8.6 would have what was announced taken; where there is no memory, it is as if it were lost.
+        let fits = payload.len().min(self.receive.fits(seq, cx.share));
+        cx.counters.pressure_octets += (payload.len() - fits) as u64;
+        let payload = &payload[..fits];
         let gap_before = self.receive.has_gap();
         let inserted = self.receive.insert(seq, payload);
+        self.progress |= inserted.advanced > 0;
         if let Some(duplicate) = inserted.duplicate {
             cx.counters.duplicate_octets += (duplicate.1 - duplicate.0) as u64;
             self.duplicate = Some(duplicate);

@@ -18,6 +18,7 @@ impl Connection {
         [
             (self.give_up_at, TimerKind::GiveUp),
             (self.user_timeout_at(), TimerKind::GiveUp),
+            (self.orphan_timeout_at(), TimerKind::GiveUp),
             (self.time_wait_at, TimerKind::TimeWait),
             (recovery.filter(|_| self.is_alive()), TimerKind::Retransmission),
             (self.persist_at, TimerKind::Persist),
@@ -47,6 +48,12 @@ impl Connection {
         }
     }
 
+    /// When a connection that its user has closed has not moved for too long, whatever the peer answers.
+    fn orphan_timeout_at(&self) -> Option<Instant> {
+        let (since, patience) = self.orphaned.filter(|_| self.orphaned_since().is_some())?;
+        Some(since.max(self.unacked_since) + patience)
+    }
+
     fn keepalive_at(&self) -> Option<Instant> {
         let keepalive = self.options.keepalive?;
         let runs = self.nothing_in_flight() && self.persist_at.is_none();
@@ -71,6 +78,10 @@ impl Connection {
         }
         if due(self.user_timeout_at()) {
             return self.timed_out(cx);
+        }
+        if due(self.orphan_timeout_at()) {
+            cx.counters.timeouts += 1;
+            return self.kill(cx, Cause::Timeout, Closed::TimedOut);
         }
         if self.is_alive() && !self.nothing_in_flight() && due(self.recovery.poll_timeout()) {
             self.recovery_timeout(cx);

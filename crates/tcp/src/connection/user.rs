@@ -1,16 +1,17 @@
 //! The user's calls on a connection: SEND, RECEIVE, CLOSE, ABORT (RFC 9293 §3.10.2 to §3.10.5), and ICMP errors.
 
 use super::{Connection, Cx, DEFAULT_MSS, HEADERS, State};
+use crate::SeqNum;
 use crate::api::{ApiError, Cause, Closed, IcmpError, IcmpErrorKind, Options, Received};
-use trunkline_core::Duration;
+use trunkline_core::{Duration, Instant};
 
 impl Connection {
     /// SEND.
-    pub(crate) fn send(&mut self, octets: &[u8], urgent: bool) -> Result<usize, ApiError> {
+    pub(crate) fn send(&mut self, cx: &Cx<'_>, octets: &[u8], urgent: bool) -> Result<usize, ApiError> {
         if self.fin_queued || !self.state.may_send() {
             return Err(ApiError::Closing);
         }
-        let taken = self.send.push(octets);
+        let taken = self.send.push(octets, cx.share);
         self.wants_room |= taken < octets.len();
         if urgent && taken > 0 {
             self.snd_up = Some(self.data_end());
@@ -18,9 +19,9 @@ impl Connection {
         Ok(taken)
     }
 
-    /// Octets that SEND would take.
-    pub(crate) fn send_room(&self) -> usize {
-        if self.fin_queued || !self.state.may_send() { 0 } else { self.send.room() }
+    /// Octets that SEND would take; `share` as in [`Cx`].
+    pub(crate) fn send_room(&self, share: usize) -> usize {
+        if self.fin_queued || !self.state.may_send() { 0 } else { self.send.room(share) }
     }
 
     /// Octets that RECEIVE would give.
@@ -39,10 +40,11 @@ impl Connection {
             return Err(ApiError::Closing);
         }
         let octets = self.receive.take(buf, limit);
+        self.receive.release(cx.keep());
         self.rcv_up = self.rcv_up.filter(|up| up.gt(self.receive.next()));
         self.told_readable = false;
         let eof = self.fin_received && self.receive.readable() == 0;
-        if octets > 0 && self.window_update_is_due() {
+        if octets > 0 && self.window_update_is_due(cx) {
             self.ack_now = true;
         }
         if eof {
@@ -53,12 +55,12 @@ impl Connection {
 
     /// A larger window is worth a segment of its own: it grew by a segment or half the queue (RFC 9293 §3.8.6.2.2), and is
     /// at least twice what the peer knows of.
-    fn window_update_is_due(&self) -> bool {
+    fn window_update_is_due(&self, cx: &Cx<'_>) -> bool {
         if !matches!(self.state, State::Established | State::FinWait1 | State::FinWait2) {
             return false;
         }
         let known = self.rcv_wnd() as usize;
-        let now = self.next_edge() - self.rcv_nxt();
+        let now = self.next_edge(cx) - self.rcv_nxt();
         let now = usize::try_from(now).unwrap_or(0);
         now > known && now >= 2 * known
     }
@@ -98,6 +100,7 @@ impl Connection {
             self.shutdown(cx)?;
         }
         self.user_closed = true;
+        self.orphaned = Some((cx.now, cx.config.orphan_timeout));
         if let Some(linger) = linger.filter(|_| !self.fin_acked()) {
             self.give_up_at = Some(cx.now + linger);
         } else if self.state == State::FinWait2 {
@@ -145,6 +148,15 @@ impl Connection {
         }
     }
 
+    /// The segment at `seq` is too big for the path. Where that is news, it and all that are too big as well go again; the
+    /// rest of what was in flight is told by the same number and does no more.
+    pub(crate) fn too_big(&mut self, now: Instant, seq: SeqNum, mtu: u16) {
+        if mtu < self.ends.path_mtu {
+            self.set_path_mtu(mtu);
+            self.recovery.on_packet_too_big(now, seq);
+        }
+    }
+
     /// An ICMP error about a segment of ours. Whether it was believed (RFC 5927 §4.1: it must quote what is in flight).
     pub(crate) fn icmp_error(&mut self, cx: &mut Cx<'_>, error: &IcmpError) -> bool {
         let quoted = error.sequence;
@@ -154,12 +166,10 @@ impl Connection {
         match error.kind {
             IcmpErrorKind::FragmentationNeeded(mtu) => {
                 // RFC 5927 §7: never below the least that is believed, never growing.
-                let mtu = mtu.max(cx.config.min_path_mtu);
-                if mtu >= self.ends.path_mtu || !self.options.path_mtu_discovery {
+                if mtu == 0 || !self.options.path_mtu_discovery {
                     return false;
                 }
-                self.set_path_mtu(mtu);
-                self.recovery.on_packet_too_big(cx.now, quoted);
+                self.too_big(cx.now, quoted, mtu.max(cx.config.min_path_mtu));
             }
             IcmpErrorKind::Hard if self.state == State::SynSent => {
                 self.die(cx, Cause::Icmp, Closed::Refused);

@@ -21,6 +21,8 @@ pub(super) struct Listener {
     pub(super) port: u16,
     pub(super) backlog: usize,
     pub(super) half_open: usize,
+    /// Its connections, half-open ones included, but for those in TIME-WAIT.
+    pub(super) open: usize,
     pub(super) options: Options,
     /// Keys of peers.
     pub(super) keys: Vec<(Ipv4Prefix, Key)>,
@@ -126,8 +128,13 @@ impl Tcp {
         after: Option<SeqNum>,
         out: &mut Outbox<Output>,
     ) {
+        let place = self.has_passive_place();
         let Some(listener) = self.listeners.get_mut(&id) else { return };
-        let full = listener.half_open >= listener.backlog || self.table.len() >= self.config.max_connections;
+        if listener.open >= self.config.max_per_listener {
+            self.counters.listen_drops += 1;
+            return;
+        }
+        let full = listener.half_open >= listener.backlog || !place;
         let cookie = match self.config.syn_cookies {
             SynCookies::Never => false,
             SynCookies::UnderPressure => full,
@@ -141,10 +148,12 @@ impl Tcp {
             return;
         }
         listener.half_open += 1;
+        listener.open += 1;
         let iss = self.secret.isn(now, incoming.local, incoming.remote, after);
         let ends = self.ends(incoming, id, iss);
         let syn = PeerSyn::from_segment(incoming.segment);
-        let connection = Connection::accept(ends, options, &syn, &mut cx!(self, now, out));
+        let mut connection = Connection::accept(ends, options, &syn, &mut cx!(self, now, out));
+        connection.counted = true;
         let index = self.table.insert(connection);
         self.settle(index);
     }
@@ -194,6 +203,7 @@ impl Tcp {
             Box::new((Signer::new(key), context))
         });
         self.counters.cookies_sent += 1;
+        self.cookie_sent = Some(now);
         let reply = Reply {
             local,
             remote,
@@ -223,7 +233,9 @@ impl Tcp {
         options: &Options,
         out: &mut Outbox<Output>,
     ) -> bool {
-        if self.config.syn_cookies == SynCookies::Never || self.counters.cookies_sent == 0 {
+        // Where none can be on its way, an ACK is no cookie: a guess would be right once in four million times.
+        let awaited = self.cookie_sent.is_some_and(|sent| now.since(sent) < cookie::LIFETIME);
+        if self.config.syn_cookies == SynCookies::Never || !awaited {
             return false;
         }
         let Incoming { local, remote, segment, .. } = *incoming;
@@ -232,10 +244,13 @@ impl Tcp {
             self.counters.cookies_failed += 1;
             return false;
         };
-        if self.table.len() >= self.config.max_connections {
+        let place = self.has_passive_place();
+        let Some(listener) = self.listeners.get_mut(&id) else { return false };
+        if !place || listener.open >= self.config.max_per_listener {
             self.counters.listen_drops += 1;
             return true;
         }
+        listener.open += 1;
         self.counters.cookies_accepted += 1;
         let kept = segment.options.timestamps.map(|t| CookieOptions::from_stamp(t.echo));
         let syn = PeerSyn {
@@ -248,6 +263,7 @@ impl Tcp {
         };
         let ends = self.ends(incoming, id, iss);
         let mut connection = Connection::accept(ends, options.clone(), &syn, &mut cx!(self, now, out));
+        connection.counted = true;
         connection.syn_was_sent(now);
         connection.segment(&mut cx!(self, now, out), segment, true);
         let index = self.table.insert(connection);

@@ -13,12 +13,13 @@ use crate::api::{
     Received, SocketId, Transmit,
 };
 use crate::auth::{Key, Signer};
+use crate::buffers::{FLOOR, MAX_LIMIT};
 use crate::connection::{Connection, Cx, State, Verdict};
 use crate::counters::Counters;
 use crate::isn::Secret;
 use listener::{Incoming, Listener};
 use ports::is_unicast;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::Ipv4Addr;
 use table::Table;
 use trunkline_core::{Instant, Ipv4Prefix, Outbox, Rng};
@@ -35,10 +36,17 @@ macro_rules! cx {
             watched: $tcp.watched,
             challenges: &mut $tcp.challenges,
             replies: &mut $tcp.replies,
+            share: $crate::host::share($tcp.config.max_buffered, $tcp.buffered),
         }
     };
 }
 use cx;
+
+/// The most octets that a queue may hold: a part of what is free, so that however many want more, some is left for the next
+/// (dynamic thresholds, Choudhury and Hahne 1998).
+pub(crate) fn share(most: usize, used: usize) -> usize {
+    (most.saturating_sub(used) / 8).clamp(FLOOR, MAX_LIMIT)
+}
 
 /// TTL of resets for which there is no connection.
 const RESET_TTL: u8 = 64;
@@ -61,6 +69,12 @@ pub struct Tcp {
     replies: Replies,
     /// Connections in TIME-WAIT, oldest first; some may have gone.
     time_waits: VecDeque<(u32, SocketId)>,
+    /// Connections that their users have closed and that are not done, by the time of that.
+    orphans: BTreeSet<(Instant, u32)>,
+    /// Octets that all queues have allocated.
+    buffered: usize,
+    /// When the last SYN cookie was sent.
+    cookie_sent: Option<Instant>,
 }
 
 impl Tcp {
@@ -80,6 +94,9 @@ impl Tcp {
             resets: Limit::new(config.resets_per_second, None),
             replies: Replies::default(),
             time_waits: VecDeque::new(),
+            orphans: BTreeSet::new(),
+            buffered: 0,
+            cookie_sent: None,
             config,
         }
     }
@@ -120,7 +137,8 @@ impl Tcp {
         self.next_listener += 1;
         self.listening.insert((port, local), id);
         let backlog = backlog.max(1);
-        self.listeners.insert(id, Listener { local, port, backlog, half_open: 0, options, keys: Vec::new() });
+        let listener = Listener { local, port, backlog, half_open: 0, open: 0, options, keys: Vec::new() };
+        self.listeners.insert(id, listener);
         Ok(id)
     }
 
@@ -172,7 +190,7 @@ impl Tcp {
         octets: &[u8],
         out: &mut Outbox<Output>,
     ) -> Result<usize, ApiError> {
-        self.call(now, id, out, |connection, _| connection.send(octets, false))
+        self.call(now, id, out, |connection, cx| connection.send(cx, octets, false))
     }
 
     /// SEND with the URGENT flag: as `send`; the octets taken are urgent data (RFC 9293 §3.8.5).
@@ -183,7 +201,7 @@ impl Tcp {
         octets: &[u8],
         out: &mut Outbox<Output>,
     ) -> Result<usize, ApiError> {
-        self.call(now, id, out, |connection, _| connection.send(octets, true))
+        self.call(now, id, out, |connection, cx| connection.send(cx, octets, true))
     }
 
     /// RECEIVE: appends at most `limit` octets to `buf`.
@@ -211,7 +229,9 @@ impl Tcp {
     /// CLOSE, and no more interest in what the peer sends: unread data, now or later, makes it a reset (RFC 9293 §3.6.1).
     /// The id remains until [`Output::Closed`].
     pub fn close(&mut self, now: Instant, id: SocketId, out: &mut Outbox<Output>) -> Result<(), ApiError> {
-        self.call(now, id, out, |connection, cx| connection.close(cx))
+        self.call(now, id, out, |connection, cx| connection.close(cx))?;
+        self.limit_orphans(now, out);
+        Ok(())
     }
 
     /// ABORT: a RST, and everything queued is lost.
@@ -243,7 +263,8 @@ impl Tcp {
         result
     }
 
-    /// A segment arrived: `octets` from the TCP header on, `ttl` and `tos` of the IPv4 header.
+    /// A segment arrived: `octets` from the TCP header on, `ttl` and `tos` of the IPv4 header. Whether it shows that what we
+    /// send reaches the peer (RFC 4861 §7.3.1); for one connection that is told once a second.
     #[allow(clippy::too_many_arguments)]
     pub fn segment(
         &mut self,
@@ -254,23 +275,26 @@ impl Tcp {
         _tos: u8,
         octets: &[u8],
         out: &mut Outbox<Output>,
-    ) {
+    ) -> bool {
         self.counters.in_segs += 1;
         let Ok(segment) = Segment::parse(octets, source, destination) else {
             self.counters.in_errs += 1;
-            return;
+            return false;
         };
         // RFC 9293 §3.9.2.3 (MUST-57): silently.
         if !is_unicast(source) || !is_unicast(destination) {
             self.counters.bad_address += 1;
-            return;
+            return false;
         }
         let local = (destination, segment.destination_port);
         let remote = (source, segment.source_port);
         let incoming = Incoming { local, remote, ttl, octets, segment: &segment };
         match self.table.find(local, remote) {
             Some(index) => self.for_connection(now, index, &incoming, out),
-            None => self.without_connection(now, &incoming, None, out),
+            None => {
+                self.without_connection(now, &incoming, None, out);
+                false
+            }
         }
     }
 
@@ -280,27 +304,30 @@ impl Tcp {
         index: u32,
         incoming: &Incoming<'_>,
         out: &mut Outbox<Output>,
-    ) {
+    ) -> bool {
         let waits = self.table.get(index).is_some_and(|connection| connection.state() == State::TimeWait);
         let listens = waits && self.listener_for(incoming.local).is_some();
-        let Some(connection) = self.table.get_mut(index) else { return };
+        let Some(connection) = self.table.get_mut(index) else { return false };
         if incoming.ttl < connection.options().min_ttl {
             self.counters.ttl_drops += 1;
-            return;
+            return false;
         }
         if !connection.verify(incoming.octets, incoming.segment) {
             self.counters.auth_failures += 1;
-            return;
+            return false;
         }
         match connection.segment(&mut cx!(self, now, out), incoming.segment, listens) {
             Verdict::Done => {
+                let progress = connection.take_progress(now);
                 self.settle(index);
                 self.limit_time_waits(now, out);
+                progress
             }
             Verdict::Replace(after) => {
                 self.counters.time_wait_reused += 1;
                 self.retire(now, index, Cause::Syn, out);
                 self.without_connection(now, incoming, Some(after), out);
+                false
             }
         }
     }
@@ -350,8 +377,9 @@ impl Tcp {
         self.replies.push(reply, &mut self.counters);
     }
 
-    /// An ICMP error about a segment of ours arrived.
-    pub fn icmp_error(&mut self, now: Instant, error: &IcmpError, out: &mut Outbox<Output>) {
+    /// An ICMP error about a segment of ours arrived. Whether it is about one that is in flight indeed (RFC 5927 §4.1), so
+    /// that others may believe it too.
+    pub fn icmp_error(&mut self, now: Instant, error: &IcmpError, out: &mut Outbox<Output>) -> bool {
         let index = self.table.find(error.local, error.remote);
         let believed = index
             .and_then(|index| self.table.get_mut(index))
@@ -362,6 +390,17 @@ impl Tcp {
         if let Some(index) = index {
             self.settle(index);
         }
+        believed
+    }
+
+    /// The segment with this sequence number, which [`Tcp::poll_transmit`] gave, did not leave: the path takes no more than
+    /// `mtu`. What of it can still be sent goes at once.
+    pub fn too_big(&mut self, now: Instant, local: Endpoint, remote: Endpoint, sequence: SeqNum, mtu: u16) {
+        let Some(index) = self.table.find(local, remote) else { return };
+        if let Some(connection) = self.table.get_mut(index) {
+            connection.too_big(now, sequence, mtu);
+        }
+        self.settle(index);
     }
 
     /// The path MTU to a connection's peer is now `mtu`, which the caller knows for certain (a route changed); what ICMP
@@ -419,6 +458,23 @@ impl Tcp {
     fn settle(&mut self, index: u32) {
         let Some(connection) = self.table.get_mut(index) else { return };
         let state = connection.state();
+        let memory = connection.memory();
+        self.buffered = self.buffered - connection.memory_counted + memory;
+        connection.memory_counted = memory;
+        if connection.counted && matches!(state, State::Closed | State::TimeWait) {
+            connection.counted = false;
+            let listener = connection.ends.listener.and_then(|id| self.listeners.get_mut(&id));
+            if let Some(listener) = listener {
+                listener.open = listener.open.saturating_sub(1);
+            }
+        }
+        let orphaned = connection.orphaned_since();
+        if orphaned != connection.orphan_filed {
+            self.orphans.extend(orphaned.map(|since| (since, index)));
+            if let Some(since) = std::mem::replace(&mut connection.orphan_filed, orphaned) {
+                self.orphans.remove(&(since, index));
+            }
+        }
         if connection.half_open && state != State::SynReceived {
             connection.half_open = false;
             let listener = connection.ends.listener.and_then(|id| self.listeners.get_mut(&id));
@@ -427,7 +483,10 @@ impl Tcp {
             }
         }
         match state {
-            State::Closed if connection.is_told_closed() => return self.table.remove(index),
+            State::Closed if connection.is_told_closed() => {
+                self.buffered -= memory;
+                return self.table.remove(index);
+            }
             State::Closed => return self.table.release_ends(index),
             State::TimeWait if !connection.time_waits => {
                 connection.time_waits = true;
@@ -452,6 +511,24 @@ impl Tcp {
         }
     }
 
+    /// Keeps those that their users have closed within their limit: the oldest go.
+    fn limit_orphans(&mut self, now: Instant, out: &mut Outbox<Output>) {
+        while self.orphans.len() > self.config.max_orphans {
+            let Some((_, index)) = self.orphans.pop_first() else { return };
+            let Some(connection) = self.table.get_mut(index) else { continue };
+            self.counters.orphan_overflow += 1;
+            // It is there, so that can be done.
+            let _ = connection.abort(&mut cx!(self, now, out));
+            self.settle(index);
+        }
+    }
+
+    /// Whether a stranger may have a connection still.
+    fn has_passive_place(&self) -> bool {
+        let most = self.config.max_connections;
+        self.table.len() < most - self.config.reserved_active.min(most / 2)
+    }
+
     /// Ends TIME-WAIT now.
     fn retire(&mut self, now: Instant, index: u32, why: Cause, out: &mut Outbox<Output>) {
         if let Some(connection) = self.table.get_mut(index) {
@@ -472,12 +549,18 @@ impl Tcp {
 
     /// Room in the send queue, octets; 0 for what is not there.
     pub fn send_room(&self, id: SocketId) -> usize {
-        self.named(id).map_or(0, Connection::send_room)
+        let share = share(self.config.max_buffered, self.buffered);
+        self.named(id).map_or(0, |connection| connection.send_room(share))
     }
 
     /// Octets that `receive` would give; 0 for what is not there.
     pub fn readable(&self, id: SocketId) -> usize {
         self.named(id).map_or(0, Connection::readable)
+    }
+
+    /// Octets that the queues of all connections have allocated.
+    pub fn buffered(&self) -> usize {
+        self.buffered
     }
 
     fn named(&self, id: SocketId) -> Option<&Connection> {

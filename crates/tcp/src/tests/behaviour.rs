@@ -435,6 +435,95 @@ fn icmp_errors_must_quote_what_is_in_flight() {
 }
 
 #[test]
+fn one_hole_in_the_path_is_told_of_many_segments() {
+    // RFC 1191 §3: each segment in flight that is too big brings an error of its own, with the same MTU.
+    let mut s = modern(Options::default());
+    let sent = s.send(&[1; 1976]);
+    assert_eq!(sent.iter().map(|sent| sent.len).collect::<Vec<_>>(), [988, 988]);
+    let mut again = Vec::new();
+    for (seq, mtu) in [(1, 800), (989, 800), (989, 1400), (989, 0)] {
+        let kind = IcmpErrorKind::FragmentationNeeded(mtu);
+        let error = IcmpError { local: LOCAL, remote: REMOTE, sequence: s.iss + seq, kind };
+        assert_eq!(s.tcp.icmp_error(s.now, &error, &mut s.out), mtu > 0, "what is in flight is believed");
+        again.extend(s.drain().iter().map(|sent| (sent.seq, sent.len)));
+    }
+    assert_eq!(s.tcp.connections(s.now).next().unwrap().mss, 800 - 52);
+    assert_eq!(again.iter().map(|sent| sent.1).sum::<usize>(), 1976, "all of it again, once: {again:?}");
+}
+
+#[test]
+fn what_did_not_leave_goes_again_at_once() {
+    let mut s = modern(Options::default());
+    let sent = s.send(&[1; 1500]);
+    assert_eq!((sent[0].seq, sent[0].len), (1, 988));
+    s.tcp.too_big(s.now, LOCAL, REMOTE, s.iss + 1, 700);
+    let again = s.drain();
+    assert_eq!((again[0].seq, again[0].len), (1, 700 - 52), "no timeout is waited for");
+    // The same again is no news, so that nobody goes in circles.
+    s.tcp.too_big(s.now, LOCAL, REMOTE, s.iss + 1, 700);
+    assert!(s.drain().is_empty());
+}
+
+#[test]
+fn progress_is_told_once_a_second() {
+    // RFC 4861 §7.3.1
+    let mut s = Script::established(Options::default());
+    let data = |s: &mut Script, seq: u32| {
+        let segment = trunkline_wire::tcp::Segment {
+            source_port: REMOTE.1,
+            destination_port: LOCAL.1,
+            sequence: SeqNum(IRS) + seq,
+            acknowledgment: s.iss + 1,
+            flags: ACK,
+            window: 8000,
+            urgent_pointer: 0,
+            options: WireOptions::NONE,
+            payload: b"x",
+        };
+        let mut octets = Vec::new();
+        segment.emit(REMOTE.0, LOCAL.0, &mut octets);
+        s.tcp.segment(s.now, REMOTE.0, LOCAL.0, 64, 0, &octets, &mut s.out)
+    };
+    s.wait(secs(1));
+    assert!(data(&mut s, 1));
+    assert!(!data(&mut s, 2), "so soon");
+    s.wait(secs(1));
+    assert!(data(&mut s, 3));
+    s.wait(secs(1));
+    assert!(!data(&mut s, 3), "nothing new");
+}
+
+#[test]
+fn who_was_closed_does_not_wait_for_a_window_for_ever() {
+    let mut s = Script::established(Options::default());
+    s.window = 0;
+    s.peer(1, 1, ACK, &[]);
+    s.send(b"hello");
+    s.close();
+    let mut last = Vec::new();
+    for _ in 0..99 {
+        last = s.wait(secs(1));
+        s.peer(1, 1, ACK, &[]);
+    }
+    assert_eq!(s.state(), State::FinWait1);
+    last.extend(s.wait(secs(2)));
+    assert_eq!(last.last().map(|sent| sent.flags), Some(RST));
+    assert!(matches!(s.told.last(), Some(Output::Closed { why: Closed::TimedOut, .. })), "{:?}", s.told);
+    assert_eq!(s.tcp.connections(s.now).count(), 0);
+    // As long as something moves, it may take its time.
+    let mut s = Script::established(Options::default());
+    s.window = 0;
+    s.peer(1, 1, ACK, &[]);
+    s.send(b"hello");
+    s.close();
+    for taken in 1..=4 {
+        s.wait(secs(90));
+        s.peer(1, 1 + taken, ACK, &[]);
+        assert_eq!(s.state(), State::FinWait1, "{taken}");
+    }
+}
+
+#[test]
 fn urgent_data_goes_both_ways() {
     // RFC 9293 §3.8.5
     let mut s = Script::established(Options::default());

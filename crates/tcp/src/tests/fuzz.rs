@@ -158,7 +158,9 @@ impl Fuzz {
                     None => self.segment((A, 80), (B, 5000 + which as u16), step, SeqNum(0), SeqNum(99)),
                 }
             }
-            Step::Octets(ref octets) => self.tcp.segment(now, B, A, 1, 0, octets, &mut self.out),
+            Step::Octets(ref octets) => {
+                self.tcp.segment(now, B, A, 1, 0, octets, &mut self.out);
+            }
             Step::Wait(ms) => {
                 self.now += Duration::from_millis(ms);
                 self.tcp.handle_timeout(self.now, &mut self.out);

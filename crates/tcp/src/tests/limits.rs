@@ -11,6 +11,7 @@ const NOW: Instant = Instant::from_secs(50);
 
 struct Stranger {
     tcp: Tcp,
+    now: Instant,
     out: Outbox<Output>,
 }
 
@@ -18,7 +19,7 @@ impl Stranger {
     fn new(config: Config, backlog: usize) -> Stranger {
         let mut tcp = Tcp::new(config, Rng::new(1));
         tcp.listen(None, 80, backlog, Options::default()).unwrap();
-        Stranger { tcp, out: Outbox::new() }
+        Stranger { tcp, now: NOW, out: Outbox::new() }
     }
 
     /// A segment from a port of B; the answers' octets.
@@ -44,13 +45,25 @@ impl Stranger {
         };
         let mut octets = Vec::new();
         segment.emit(B, A, &mut octets);
-        self.tcp.segment(NOW, B, A, 64, 0, &octets, &mut self.out);
+        self.tcp.segment(self.now, B, A, 64, 0, &octets, &mut self.out);
         let mut answers = Vec::new();
         let mut buf = Vec::new();
-        while self.tcp.poll_transmit(NOW, &mut buf).is_some() {
+        while self.tcp.poll_transmit(self.now, &mut buf).is_some() {
             answers.push(std::mem::take(&mut buf));
         }
         answers
+    }
+
+    /// A connection from a port of B, whose first octet is number 8; our initial number, and its name.
+    fn connect(&mut self, port: u16) -> Option<(u32, SocketId)> {
+        let answers = self.send(port, 7, 0, SYN, WireOptions::NONE, &[]);
+        let iss = parse(answers.first()?).sequence.0;
+        self.send(port, 8, iss.wrapping_add(1), ACK, WireOptions::NONE, &[]);
+        let told: Vec<Output> = self.out.drain().collect();
+        told.into_iter().find_map(|output| match output {
+            Output::Incoming { id, .. } => Some((iss, id)),
+            _ => None,
+        })
     }
 }
 
@@ -113,6 +126,124 @@ fn a_cookie_opens_a_connection_with_its_options() {
     assert!(matches!(told[..], [Output::Incoming { .. }, Output::Readable(_)]), "{told:?}");
     let counters = s.tcp.counters();
     assert_eq!((counters.cookies_sent, counters.cookies_accepted, counters.cookies_failed), (1, 1, 1));
+}
+
+#[test]
+fn a_cookie_is_taken_only_while_one_can_be_on_its_way() {
+    // Else an ACK at any time is a guess that opens a connection, be it seldom.
+    let mut s = Stranger::new(Config { syn_cookies: SynCookies::UnderPressure, ..Config::default() }, 1);
+    s.send(1, 7, 0, SYN, WireOptions::NONE, &[]);
+    let cookie = s.send(2, 7, 0, SYN, WireOptions::NONE, &[]);
+    assert_eq!(s.tcp.counters().cookies_sent, 1);
+    let guess = |s: &mut Stranger| {
+        s.send(3, 8, parse(&cookie[0]).sequence.0 + 1, ACK, WireOptions::NONE, &[]);
+        s.tcp.counters().cookies_failed
+    };
+    assert_eq!(guess(&mut s), 1, "looked at");
+    s.now += Duration::from_secs(127);
+    assert_eq!(guess(&mut s), 2);
+    s.now += Duration::from_secs(1);
+    assert_eq!(guess(&mut s), 2, "not looked at any more");
+}
+
+#[test]
+fn strangers_leave_places() {
+    let config = Config { max_connections: 100, reserved_active: 10, ..Config::default() };
+    let mut s = Stranger::new(config, 1000);
+    let opened = (1..=200).filter(|&port| s.connect(port).is_some()).count();
+    assert_eq!((opened, s.tcp.connections(NOW).count()), (90, 90));
+    for _ in 0..10 {
+        s.tcp.connect(NOW, (A, 0), (B, 80), Options::default(), 1500, &mut s.out).unwrap();
+    }
+    let one_more = s.tcp.connect(NOW, (A, 0), (B, 80), Options::default(), 1500, &mut s.out);
+    assert_eq!(one_more, Err(ApiError::TooMany));
+}
+
+#[test]
+fn a_listener_has_a_limit_of_its_own() {
+    let config = Config { max_per_listener: 20, ..Config::default() };
+    for syn_cookies in [SynCookies::UnderPressure, SynCookies::Always] {
+        let mut s = Stranger::new(Config { syn_cookies, ..config.clone() }, 1000);
+        s.tcp.listen(None, 81, 10, Options::default()).unwrap();
+        let open: Vec<_> = (1..=50).filter_map(|port| s.connect(port)).collect();
+        assert_eq!(open.len(), 20);
+        // Who goes makes place.
+        s.tcp.abort(NOW, open[0].1, &mut s.out).unwrap();
+        s.tcp.abort(NOW, open[1].1, &mut s.out).unwrap();
+        while s.tcp.poll_transmit(NOW, &mut Vec::new()).is_some() {}
+        assert_eq!((60..=70).filter(|&port| s.connect(port).is_some()).count(), 2);
+    }
+}
+
+#[test]
+fn those_that_were_closed_are_few() {
+    let mut s = Stranger::new(Config { max_orphans: 10, ..Config::default() }, 1000);
+    let open: Vec<_> = (1..=15).map(|port| s.connect(port).unwrap()).collect();
+    for (n, (_, id)) in open.iter().enumerate() {
+        s.now = NOW + Duration::from_millis(n as u64);
+        s.tcp.close(s.now, *id, &mut s.out).unwrap();
+    }
+    let left: Vec<SocketId> = s.tcp.connections(s.now).map(|c| c.id).collect();
+    assert_eq!(left, open[5..].iter().map(|(_, id)| *id).collect::<Vec<_>>(), "the oldest went");
+    let resets = std::iter::repeat_with(|| {
+        let mut buf = Vec::new();
+        s.tcp.poll_transmit(s.now, &mut buf).map(|_| parse(&buf).flags.contains(Flags::RST))
+    });
+    assert_eq!(resets.map_while(|sent| sent).filter(|reset| *reset).count(), 5);
+    assert_eq!(s.tcp.counters().orphan_overflow, 5);
+    // One whose FIN is acknowledged counts no more: FIN-WAIT-2 has its own time.
+    let (iss, id) = s.connect(99).unwrap();
+    s.tcp.close(s.now, id, &mut s.out).unwrap();
+    while s.tcp.poll_transmit(s.now, &mut Vec::new()).is_some() {}
+    assert_eq!(s.tcp.counters().orphan_overflow, 6);
+    for port in 7..=15 {
+        let iss = open[port as usize - 1].0;
+        s.send(port, 8, iss.wrapping_add(2), ACK, WireOptions::NONE, &[]);
+    }
+    s.send(99, 8, iss.wrapping_add(2), ACK, WireOptions::NONE, &[]);
+    let more: Vec<_> = (101..=110).map(|port| s.connect(port).unwrap()).collect();
+    more.iter().for_each(|(_, id)| s.tcp.close(s.now, *id, &mut s.out).unwrap());
+    assert_eq!(s.tcp.counters().orphan_overflow, 6);
+}
+
+#[test]
+fn the_memory_of_all_has_a_limit() {
+    const MOST: usize = 1 << 20;
+    let mut s = Stranger::new(Config { max_buffered: MOST, ..Config::default() }, 1000);
+    let open: Vec<_> = (1..=400).map(|port| s.connect(port).unwrap()).collect();
+    // All want to send without end.
+    let mut first = 0;
+    for (n, (_, id)) in open.iter().enumerate() {
+        let taken = s.tcp.send(NOW, *id, &[7; 1 << 20], &mut s.out).unwrap();
+        first = if n == 0 { taken } else { first };
+        assert!((2048..=first).contains(&taken), "{n}: {taken}");
+    }
+    assert!((MOST / 16..=MOST / 8).contains(&first), "{first}");
+    let floor = open.len() * 2048;
+    assert!(s.tcp.buffered() <= MOST + floor, "{}", s.tcp.buffered());
+    // And all are sent more than their share, in the windows that they announced.
+    let before = s.tcp.buffered();
+    for (n, (iss, _)) in open.iter().enumerate() {
+        for piece in 0..30 {
+            s.send(n as u16 + 1, 8 + piece * 1000, iss.wrapping_add(1), ACK, WireOptions::NONE, &[7; 1000]);
+        }
+    }
+    assert!(s.tcp.buffered() <= before.max(MOST) + floor, "{}", s.tcp.buffered());
+    assert!(s.tcp.counters().pressure_octets > 0);
+    // Each got something: so all go on, if slowly.
+    let least = s.tcp.connections(NOW).map(|c| c.receive_queue).min();
+    assert!(least.is_some_and(|least| least >= 2000), "{least:?}");
+    // What was dropped is taken when there is memory.
+    for (_, id) in &open[1..] {
+        s.tcp.abort(NOW, *id, &mut s.out).unwrap();
+    }
+    while s.tcp.poll_transmit(NOW, &mut Vec::new()).is_some() {}
+    let (iss, id) = open[0];
+    let got = s.tcp.connections(NOW).next().unwrap().receive_queue;
+    s.send(1, 8 + got as u32, iss.wrapping_add(1), ACK, WireOptions::NONE, &[7; 1000]);
+    assert_eq!(s.tcp.readable(id), got + 1000);
+    s.tcp.abort(NOW, id, &mut s.out).unwrap();
+    assert_eq!(s.tcp.buffered(), 0, "all given back");
 }
 
 #[test]

@@ -1,9 +1,11 @@
 //! Devices on a small in-memory wire: from ARP to BGP over the node's own TCP.
 
 mod addresses;
+mod ends;
 mod ethernet;
 mod hostile;
 mod mixed;
+mod paths;
 mod routing;
 mod speakers;
 mod switching;

@@ -12,7 +12,7 @@ use trunkline_core::Asn;
 use trunkline_view::{Answer, Query, Route};
 
 /// R1 in AS 1 with 1.1.1.1/32 on a loopback, R2 in AS 2.
-fn speaker(number: u8) -> NodeConfig {
+pub(super) fn speaker(number: u8) -> NodeConfig {
     let (own, peer) = (Asn(number.into()), Asn(u32::from(3 - number)));
     let peer_address = Ipv4Addr::new(192, 0, 2, 3 - number);
     let neighbor = NeighborConfig {
@@ -40,7 +40,7 @@ fn change(net: &mut Net, name: &str, change: impl FnOnce(&mut NeighborConfig)) {
     });
 }
 
-fn pair(edit: impl Fn(&mut NeighborConfig)) -> Net {
+pub(super) fn pair(edit: impl Fn(&mut NeighborConfig)) -> Net {
     let configs = [1, 2].map(|number| {
         let mut config = speaker(number);
         let bgp = config.bgp.as_mut().unwrap();
@@ -50,7 +50,7 @@ fn pair(edit: impl Fn(&mut NeighborConfig)) -> Net {
     Net::new(configs.to_vec(), &[&["r1.eth0", "r2.eth0"]])
 }
 
-fn state(net: &mut Net, name: &str) -> String {
+pub(super) fn state(net: &mut Net, name: &str) -> String {
     match net.ask(name, Query::BgpSummary) {
         Answer::BgpSummary(view) => view.neighbors[0].state.clone(),
         other => panic!("{other:?}"),

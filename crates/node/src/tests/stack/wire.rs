@@ -75,11 +75,16 @@ impl Net {
             net.with(number, |node, now, out| node.start(now, out));
         }
         for ends in links {
-            let ends: Vec<(usize, PortId)> = ends.iter().map(|end| net.end(end)).collect();
-            net.links.push(Link { ends, up: false });
-            net.carrier(net.links.len() - 1, true);
+            net.link(ends);
         }
         net
+    }
+
+    /// Lays another cable.
+    pub(super) fn link(&mut self, ends: &[&str]) {
+        let ends: Vec<(usize, PortId)> = ends.iter().map(|end| self.end(end)).collect();
+        self.links.push(Link { ends, up: false });
+        self.carrier(self.links.len() - 1, true);
     }
 
     /// The number of a node.
@@ -172,6 +177,11 @@ impl Net {
     /// Asks, and lets time go by until there is an answer.
     pub(super) fn ask(&mut self, name: &str, query: Query) -> Answer {
         let id = self.order(name, query);
+        self.answer(id)
+    }
+
+    /// Lets time go by until there is an answer to an order.
+    pub(super) fn answer(&mut self, id: u64) -> Answer {
         let until = self.now + Duration::from_secs(600);
         loop {
             if let Some(answer) = self.answers.remove(&id) {
