@@ -68,7 +68,7 @@ pub(crate) fn connect(
     Ok(TcpStream::from_std(socket.into()))
 }
 
-/// Linux 6.7 has the option where it was built with it; no kernel that we know of.
+/// Linux knows the option from 6.7 on, where it is built with it; we do not ask it.
 pub(crate) fn refuse_ao(options: &TcpOptions) -> Result<(), TcpError> {
     let why =
         || TcpError::Other("TCP-AO needs an interface of the node's own: this kernel has none".to_owned());

@@ -8,7 +8,7 @@ use mio::Poll;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
-use trunkline_bgp::transport::{Md5Key, TcpError, TcpOptions};
+use trunkline_bgp::transport::{AoAlgorithm, AoKey, AoKeys, Md5Key, TcpError, TcpOptions};
 use trunkline_core::{ConnId, Prefix};
 
 fn open(remote: SocketAddr, options: &TcpOptions) -> Result<Conn, TcpError> {
@@ -115,6 +115,24 @@ fn md5_lets_in_only_who_knows_the_key() {
             assert!(comes_up(&mut with(None)), "{peer}: the key is gone");
         }
     });
+}
+
+#[test]
+fn tcp_ao_is_refused_with_a_reason() {
+    let key = AoKey {
+        send_id: 1,
+        receive_id: 1,
+        algorithm: AoAlgorithm::Aes128Cmac,
+        key: "secret".into(),
+        include_options: true,
+    };
+    let options = TcpOptions { ao: AoKeys::new(vec![key], 1), ..TcpOptions::default() };
+    assert!(options.ao.is_some());
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    match open(listener.local_addr().unwrap(), &options) {
+        Err(TcpError::Other(why)) => assert!(why.contains("interface of the node's own"), "{why}"),
+        other => panic!("{:?}", other.map(|_| ())),
+    }
 }
 
 #[test]

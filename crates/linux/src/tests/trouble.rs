@@ -8,7 +8,7 @@ use std::net::TcpStream;
 use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
-use trunkline_bgp::transport::Md5Key;
+use trunkline_bgp::transport::{AoAlgorithm, AoKey, AoKeys, Md5Key};
 use trunkline_node::config::{NodeConfig, StaticRoute};
 use trunkline_view::{Answer, Query};
 
@@ -120,6 +120,31 @@ fn a_password_goes_with_the_bgp_that_had_it() {
         assert!(reconfigure(&node, open).applied);
         let mut peer = connect_from("127.0.0.2", "127.0.0.1:1790");
         peer.read_exact(&mut [0; 19]).unwrap();
+        node.shutdown();
+        node.join();
+    });
+}
+
+#[test]
+fn who_should_sign_by_tcp_ao_is_not_let_in_unsigned() {
+    in_namespace(|| {
+        let key = AoKey {
+            send_id: 1,
+            receive_id: 1,
+            algorithm: AoAlgorithm::HmacSha1,
+            key: "secret".into(),
+            include_options: true,
+        };
+        let mut peer = neighbor("127.0.0.2", 65002, 65001);
+        peer.tcp_ao = AoKeys::new(vec![key], 1);
+        let node = start(node("127.0.0.1", 65001, vec![peer]));
+        let mut stranger = connect_from("127.0.0.2", "127.0.0.1:1790");
+        // It may be reset, too.
+        let mut said = Vec::new();
+        let _ = stranger.read_to_end(&mut said);
+        assert_eq!(said, [], "not even an OPEN");
+        let Answer::BgpNeighbors(view) = ask(&node, Query::BgpNeighbors { address: None }) else { panic!() };
+        assert!(format!("{view:?}").contains("TCP-AO needs an interface"), "{view:?}");
         node.shutdown();
         node.join();
     });

@@ -39,8 +39,6 @@ fn who_listens_to_its_own_characters_does_not_take_all_the_time_there_is() {
     let remote = SocketAddrV4::new(own, 19);
     let query = ConnectQuery { name: "c".to_owned(), remote, source: None, local_port: None };
     device.ask(Query::TcpConnect(query));
-    let before = device.counter("ipOutRequests");
-    assert!(before > 500, "the characters come: {before} packets");
     // At most a burst for each millisecond that begins; and it goes on.
     for (millis, range) in [(1, 1..10_000), (10, 10_000..50_000)] {
         let until = device.now + Duration::from_millis(millis);
@@ -48,7 +46,7 @@ fn who_listens_to_its_own_characters_does_not_take_all_the_time_there_is() {
             device.now = device.now.max(due);
             device.with(|node, now, out| node.handle_timeout(now, out));
         }
-        let packets = device.counter("ipOutRequests") - before;
+        let packets = device.counter("ipOutRequests");
         assert!(range.contains(&packets), "{packets} packets");
     }
 }
@@ -75,4 +73,23 @@ fn a_traceroute_without_a_source_sends_nothing() {
     let errors: Vec<&str> = view.hops[0].probes.iter().filter_map(|probe| probe.error.as_deref()).collect();
     assert_eq!((view.hops.len(), errors), (1, vec!["no route to the destination"; 3]));
     assert!(device.sent.iter().all(|(_, frame)| frame[12..14] == [8, 6]));
+}
+#[test]
+fn tmp_debug() {
+    let own = Ipv4Addr::new(10, 0, 0, 1);
+    let mut config = device(Kind::Host, vec![port("eth0", &[(own, 24)])]);
+    config.services = vec![Service { kind: ServiceKind::Chargen, port: 19 }];
+    let mut device = Device::new(config);
+    let remote = SocketAddrV4::new(own, 19);
+    let query = ConnectQuery { name: "c".to_owned(), remote, source: None, local_port: None };
+    device.ask(Query::TcpConnect(query));
+    for _ in 0..3 {
+        let Answer::Tcp(v) = device.ask(Query::Tcp) else { panic!() };
+        for c in &v.connections {
+            eprintln!("{c:?}");
+        }
+        eprintln!("{:?} {:?}", device.node.poll_timeout(), device.now);
+        device.run(1);
+    }
+    panic!();
 }

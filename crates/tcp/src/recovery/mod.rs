@@ -338,9 +338,10 @@ impl Recovery {
         self.board.pipe().saturating_sub(self.dup_octets)
     }
 
-    /// The segment size changed.
+    /// The segment size changed. The window is never less than a segment, else none of full size could be sent.
     pub fn on_mss_change(&mut self, mss: u32) {
         self.config.mss = mss.max(1);
+        self.congestion.cwnd = self.congestion.cwnd.max(self.config.mss);
     }
 
     /// The network dropped the segment with `seq` in it because it was too big; `on_mss_change` came before. It and all

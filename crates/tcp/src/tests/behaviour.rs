@@ -465,6 +465,18 @@ fn what_did_not_leave_goes_again_at_once() {
 }
 
 #[test]
+fn a_path_that_takes_more_is_used() {
+    // The window must hold a segment, else a full one never goes.
+    let mut s = Script::plain();
+    s.options.mss = Some(60_000);
+    s.window = 65_000;
+    s.establish(Options::default());
+    s.tcp.path_mtu(s.now, LOCAL, REMOTE, u16::MAX);
+    let sent = s.send(&[1; 100_000]);
+    assert_eq!(sent.first().map(|sent| sent.len), Some(60_000));
+}
+
+#[test]
 fn progress_is_told_once_a_second() {
     // RFC 4861 §7.3.1
     let mut s = Script::established(Options::default());
