@@ -49,11 +49,14 @@ fn nothing(_: usize, _: &mut Vec<u8>) -> bool {
 
 #[test]
 fn a_closed_port_is_refused() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    drop(listener);
-    let result = open(address, &TcpOptions::default()).and_then(|mut conn| finish(&mut conn));
-    assert_eq!(result, Err(TcpError::Refused));
+    // In a namespace, where no other test takes the port.
+    in_namespace(|| {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        drop(listener);
+        let result = open(address, &TcpOptions::default()).and_then(|mut conn| finish(&mut conn));
+        assert_eq!(result, Err(TcpError::Refused));
+    });
 }
 
 #[test]
@@ -358,6 +361,9 @@ fn our_listeners_answer_who_wants_ttl_255() {
         for (bound, host) in listeners.bound().iter().zip(["127.0.0.1", "2001:db8::1"]) {
             let remote = SocketAddr::new(host.parse().unwrap(), bound.port());
             let options = TcpOptions { ttl: Some(255), min_ttl: Some(255), ..TcpOptions::default() };
+            // A new namespace may take a moment until its addresses have routes.
+            let patience = Duration::from_millis(200);
+            eventually("a way there", || TcpStream::connect_timeout(&remote, patience).is_ok());
             assert!(comes_up(&mut open(remote, &options).unwrap()), "{host}");
         }
     });

@@ -150,7 +150,9 @@ impl Stack {
     pub(super) fn tcp_output(&mut self, now: Instant, output: Output) {
         match output {
             Output::Incoming { listener, id, local, remote } => {
-                if let Some(route) = self.ip.route(now, remote.0, 0) {
+                // TCP knows only the link of the local address, which may not be the one to the peer.
+                let route = self.ip.route(now, remote.0, 0);
+                if let Some(route) = route.filter(|route| !route.local) {
                     self.tcp.path_mtu(now, local, remote, route.mtu);
                 }
                 match self.sockets.servers.get(&listener).cloned() {

@@ -74,22 +74,3 @@ fn a_traceroute_without_a_source_sends_nothing() {
     assert_eq!((view.hops.len(), errors), (1, vec!["no route to the destination"; 3]));
     assert!(device.sent.iter().all(|(_, frame)| frame[12..14] == [8, 6]));
 }
-#[test]
-fn tmp_debug() {
-    let own = Ipv4Addr::new(10, 0, 0, 1);
-    let mut config = device(Kind::Host, vec![port("eth0", &[(own, 24)])]);
-    config.services = vec![Service { kind: ServiceKind::Chargen, port: 19 }];
-    let mut device = Device::new(config);
-    let remote = SocketAddrV4::new(own, 19);
-    let query = ConnectQuery { name: "c".to_owned(), remote, source: None, local_port: None };
-    device.ask(Query::TcpConnect(query));
-    for _ in 0..3 {
-        let Answer::Tcp(v) = device.ask(Query::Tcp) else { panic!() };
-        for c in &v.connections {
-            eprintln!("{c:?}");
-        }
-        eprintln!("{:?} {:?}", device.node.poll_timeout(), device.now);
-        device.run(1);
-    }
-    panic!();
-}
