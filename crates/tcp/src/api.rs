@@ -54,7 +54,7 @@ pub struct Config {
     /// The most connections of one listener, TIME-WAIT aside; beyond, SYNs are dropped. Default 16,384.
     pub max_per_listener: usize,
     /// The most connections that the user closed and that still have something to bring across; beyond, the one that was
-    /// closed first is reset. Default 8,192.
+    /// closed first is reset. Default 16,384.
     pub max_orphans: usize,
     /// A connection that the user closed is reset when for so long nothing of what remains was acknowledged, be it that the
     /// peer's window stays closed. RFC 9293 §3.8.3 asks for 100 s at least before one gives up; default 100 s.
@@ -99,7 +99,7 @@ impl Default for Config {
             max_connections: 65_536,
             reserved_active: 1_024,
             max_per_listener: 16_384,
-            max_orphans: 8_192,
+            max_orphans: 16_384,
             orphan_timeout: Duration::from_secs(100),
             max_buffered: 256 << 20,
             max_time_wait: 16_384,
