@@ -9,6 +9,7 @@ pub mod device;
 mod event;
 mod node;
 pub mod probe;
+pub mod stp;
 pub mod tcp;
 
 pub use event::{Event, EventKind};
