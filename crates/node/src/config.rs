@@ -184,16 +184,29 @@ pub enum PortKind {
 pub struct BridgeConfig {
     /// The name; `[interface.NAME]` of the same name is the bridge's own interface.
     pub name: String,
-    /// `ports`: names of interfaces.
+    /// `ports`: names of interfaces. Of a bridge of the kernel: none, its ports are those that it has.
     pub ports: Vec<String>,
+    /// Whether the bridge is the kernel's, since no `ports` are named: then the node is its spanning tree alone.
+    pub kernel: bool,
     /// `ageing-time`, 10..=1000000 s (IEEE 802.1D-2004 §7.9.2). Default 300 s.
     pub ageing_time: Duration,
+    /// `spanning-tree` and what belongs to it; none: off. Its `address` is filled in by the node.
+    pub spanning_tree: Option<trunkline_stp::Config>,
+    /// `[bridge.NAME.port.PORT]`, for ports with other than the defaults. A `number` of 0 is filled in by the node.
+    pub port_settings: Vec<(String, trunkline_stp::PortConfig)>,
 }
 
 impl BridgeConfig {
     /// A bridge without ports.
     pub fn new(name: &str) -> BridgeConfig {
-        BridgeConfig { name: name.to_owned(), ports: Vec::new(), ageing_time: Duration::from_secs(300) }
+        BridgeConfig {
+            name: name.to_owned(),
+            ports: Vec::new(),
+            kernel: false,
+            ageing_time: Duration::from_secs(300),
+            spanning_tree: None,
+            port_settings: Vec::new(),
+        }
     }
 }
 

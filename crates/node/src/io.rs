@@ -41,6 +41,8 @@ pub enum NodeInput<'a> {
         /// What.
         event: TcpEvent<'a>,
     },
+    /// To a bridge of the kernel whose spanning tree the node is.
+    KernelBridge(KernelBridgeInput<'a>),
     /// To an interface.
     Interface(InterfaceChange),
     /// Another program's route in the kernel came or changed (`Some`), or went.
@@ -129,6 +131,97 @@ pub struct FibNextHop {
     pub interface: u32,
 }
 
+/// Something happened to a bridge of the kernel. Its ports are known by their interface index.
+#[derive(Debug)]
+pub enum KernelBridgeInput<'a> {
+    /// The bridge is there, its ports are in our hands: all of them are closed until [`KernelBridgeAction::State`].
+    Ready {
+        /// Its name.
+        bridge: String,
+        /// Its MAC address.
+        address: MacAddr,
+        /// How its ports are opened and closed, in words: `user-space STP mode` or `nftables gate`.
+        method: String,
+    },
+    /// The bridge cannot be had, or not any more; tried again when something about it changes.
+    Refused {
+        /// Its name.
+        bridge: String,
+        /// Why, in words.
+        reason: String,
+    },
+    /// A port of a bridge is there, or something about it changed. Comes after [`KernelBridgeInput::Ready`].
+    Port {
+        /// The bridge's name.
+        bridge: String,
+        /// The port's interface index.
+        index: u32,
+        /// The port's name.
+        name: String,
+        /// Whether it has a carrier and is enabled.
+        up: bool,
+        /// Its MAC address.
+        mac: MacAddr,
+        /// Its speed, Mbit/s, where known.
+        speed: Option<u32>,
+        /// Whether it is full duplex, where known.
+        full_duplex: Option<bool>,
+    },
+    /// A port has left its bridge, or is gone.
+    PortGone {
+        /// Its interface index.
+        index: u32,
+    },
+    /// A frame to one of spanning tree's groups came in.
+    Frame {
+        /// The port's interface index.
+        index: u32,
+        /// The frame.
+        frame: &'a [u8],
+    },
+}
+
+/// What a bridge of the kernel is to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KernelBridgeAction {
+    /// A port is to do this with frames.
+    State {
+        /// Its interface index.
+        index: u32,
+        /// What: all but learning and forwarding discards.
+        state: trunkline_stp::PortState,
+    },
+    /// Send a frame by a port, whatever its state.
+    Frame {
+        /// Its interface index.
+        index: u32,
+        /// The frame.
+        frame: Vec<u8>,
+    },
+    /// Forget the stations behind a port.
+    Flush {
+        /// Its interface index.
+        index: u32,
+    },
+    /// Stations are forgotten after this time; none: as the bridge was configured before we came.
+    AgeingTime {
+        /// The bridge's name.
+        bridge: String,
+        /// Until that.
+        time: Option<trunkline_core::Duration>,
+    },
+    /// UplinkFast: for each station that the bridge has heard, but not behind the ports `lost` and `by`, a frame to
+    /// 01-00-0C-CD-CD-CD with the station as its source goes out of `by`.
+    AnnounceStations {
+        /// The bridge's name.
+        bridge: String,
+        /// The new root port's interface index.
+        by: u32,
+        /// The old one's.
+        lost: u32,
+    },
+}
+
 /// A change of the kernel's table, for routes of our own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FibChange {
@@ -158,6 +251,8 @@ pub enum NodeOutput {
     },
     /// To TCP.
     Tcp(TcpAction),
+    /// To a bridge of the kernel whose spanning tree the node is.
+    KernelBridge(KernelBridgeAction),
     /// To the kernel's table.
     Fib(FibChange),
     /// For those who watch, and the log.

@@ -35,7 +35,10 @@ mod table_view;
 #[cfg(test)]
 mod tests;
 
-pub use io::{FibChange, FibNextHop, FibRefusal, InterfaceChange, KernelRoute, NodeInput, NodeOutput};
+pub use io::{
+    FibChange, FibNextHop, FibRefusal, InterfaceChange, KernelBridgeAction, KernelBridgeInput, KernelRoute,
+    NodeInput, NodeOutput,
+};
 pub use node::Node;
 
 use std::fmt;
