@@ -2,7 +2,9 @@
 
 use crate::engine::{BridgeFacts, PortFacts};
 use crate::vector::{Times, Vector, decides};
-use crate::{BridgeId, Event, Fast, ForceVersion, Inconsistency, PortRole, PortState, Protocol, SpanningTree};
+use crate::{
+    BridgeId, Event, Fast, ForceVersion, Inconsistency, PortRole, PortState, Protocol, SpanningTree,
+};
 use trunkline_core::{Duration, Instant, MacAddr, PortId};
 use trunkline_view::stp::{BridgeIdView, TimesView, TopologyChangeView, TreePortView, TreeView};
 use trunkline_wire::stp::PortIdentifier;
@@ -171,14 +173,11 @@ fn why(
             format!("this bridge is better than who else speaks on this LAN: {}", decides(&ours, &held))
         }
         PortRole::Designated => "nobody on this LAN has a better way to the root".to_owned(),
-        PortRole::Backup => format!(
-            "this bridge's own port {} serves this LAN: {}",
-            port.held.port,
-            decides(&held, &ours)
-        ),
+        PortRole::Backup => {
+            format!("this bridge's own port {} serves this LAN: {}", port.held.port, decides(&held, &ours))
+        }
         PortRole::Alternate => {
-            let mut text =
-                format!("bridge {} serves this LAN: {}", port.held.bridge, decides(&held, &ours));
+            let mut text = format!("bridge {} serves this LAN: {}", port.held.bridge, decides(&held, &ours));
             if let Some((best, _, name)) = &ways.best {
                 let own_way = (port.held.through(port.cost), port.id);
                 text += &format!("; the way by {name} is better: {}", decides(best, &own_way));
@@ -247,7 +246,9 @@ impl Event {
 fn fast_text(port: &str, what: Fast) -> String {
     match what {
         Fast::InferiorBpdu { claims } => {
-            format!("{port}: inferior BPDU: the designated bridge lost its root and claims to be it: {claims}")
+            format!(
+                "{port}: inferior BPDU: the designated bridge lost its root and claims to be it: {claims}"
+            )
         }
         Fast::Asked => format!("{port}: Root Link Query: is the root still there?"),
         Fast::Positive => format!("{port}: Root Link Query: the root is still there"),

@@ -1,9 +1,9 @@
 //! The machine from outside: ports and their links, frames in and out, and the guards that look at BPDUs as such.
 
 use crate::engine::{Engine, PortSettings, Said};
+use crate::rstp;
 use crate::show::Change;
 use crate::{Config, Event, Inconsistency, Input, Output, PointToPoint, PortConfig, PortStatus, Protocol};
-use crate::{classic, rstp};
 use std::collections::{BTreeMap, VecDeque};
 use trunkline_core::{Instant, MacAddr, Outbox, PortId, earliest};
 use trunkline_wire::ethernet;
@@ -206,7 +206,8 @@ impl SpanningTree {
 
     fn set_port(&mut self, now: Instant, id: PortId, config: PortConfig) {
         let valid = (1..=PortIdentifier::MAX_NUMBER).contains(&config.number);
-        let taken = self.ports.iter().any(|(other, port)| *other != id && port.config.number == config.number);
+        let taken =
+            self.ports.iter().any(|(other, port)| *other != id && port.config.number == config.number);
         if !valid || taken {
             return;
         }
@@ -376,7 +377,7 @@ impl SpanningTree {
 
 fn engine(config: &Config) -> Box<dyn Engine> {
     match config.protocol {
-        Protocol::Stp => Box::new(classic::Bridge::new(config)),
+        Protocol::Stp => Box::new(rstp::Bridge::new(config)),
         Protocol::Rstp => Box::new(rstp::Bridge::new(config)),
     }
 }

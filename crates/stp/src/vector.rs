@@ -32,8 +32,8 @@ impl Vector {
     /// Whether this message is superior to what a port holds (§17.6): better, or of the same transmitter, by its address
     /// and its port's number, and different.
     pub(crate) fn is_superior_to(&self, held: &Vector) -> bool {
-        let same_transmitter = self.bridge.address() == held.bridge.address()
-            && self.port.number() == held.port.number();
+        let same_transmitter =
+            self.bridge.address() == held.bridge.address() && self.port.number() == held.port.number();
         self < held || (same_transmitter && self != held)
     }
 }

@@ -103,6 +103,13 @@ pub enum EventKind {
         /// What, in words.
         message: String,
     },
+    /// Spanning tree did something: a root, a role, a state, a guard, a change of the topology.
+    SpanningTree {
+        /// The bridge.
+        bridge: String,
+        /// What, in words.
+        message: String,
+    },
     /// One request of a ping was answered, or was not in time.
     Ping {
         /// Whom it asks.

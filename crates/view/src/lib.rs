@@ -78,6 +78,25 @@ pub enum Query {
         /// Only of this one.
         bridge: Option<String>,
     },
+    /// Spanning tree of the node's bridges → [`Answer::SpanningTree`].
+    SpanningTree {
+        /// Only of this one.
+        bridge: Option<String>,
+    },
+    /// Find out again whether the neighbour at a port speaks RSTP (IEEE 802.1D-2004 §17.19.13) → [`Answer::Done`].
+    SpanningTreeMcheck {
+        /// The bridge.
+        bridge: String,
+        /// Its port.
+        port: String,
+    },
+    /// Bring back a port that BPDU guard has shut → [`Answer::Done`].
+    SpanningTreeRecover {
+        /// The bridge.
+        bridge: String,
+        /// Its port.
+        port: String,
+    },
     /// The node's own TCP → [`Answer::Tcp`].
     Tcp,
     /// Statistics of the node's own IP and what is below it → [`Answer::IpStatistics`].
@@ -142,6 +161,8 @@ pub enum Answer {
     Arp(device::ArpView),
     /// To [`Query::Mac`].
     Mac(device::MacView),
+    /// To [`Query::SpanningTree`].
+    SpanningTree(stp::SpanningTreesView),
     /// To [`Query::Tcp`].
     Tcp(tcp::TcpView),
     /// To [`Query::IpStatistics`].

@@ -6,9 +6,6 @@ use super::{BridgeId, PortIdentifier};
 use crate::Malformed;
 use crate::bytes::Reader;
 
-/// Octets of a Configuration BPDU.
-pub(super) const CONFIG_LEN: usize = 35;
-
 const TYPE_CONFIG: u8 = 0x00;
 const TYPE_RST: u8 = 0x02;
 const TYPE_TCN: u8 = 0x80;
@@ -309,7 +306,7 @@ mod tests {
         // IEEE 802.1D-2004 §9.3.1, §9.3.2
         let mut octets = Vec::new();
         Bpdu::Config(body()).emit(&mut octets);
-        assert_eq!((octets.len(), &octets[..5]), (CONFIG_LEN, &[0, 0, 0, 0, 0][..]));
+        assert_eq!((octets.len(), &octets[..5]), (35, &[0, 0, 0, 0, 0][..]));
         assert_eq!(Bpdu::parse(&octets), Ok(Bpdu::Config(body())));
         octets.clear();
         Bpdu::Tcn.emit(&mut octets);
@@ -334,11 +331,9 @@ mod tests {
         for length in 0..octets.len() {
             assert_eq!(Bpdu::parse(&octets[..length]).unwrap_err().reason, Reason::Truncated, "{length}");
         }
-        for (at, value, field) in [
-            (0, 1, "BPDU protocol identifier"),
-            (2, 0, "BPDU protocol version"),
-            (3, 1, "BPDU type"),
-        ] {
+        for (at, value, field) in
+            [(0, 1, "BPDU protocol identifier"), (2, 0, "BPDU protocol version"), (3, 1, "BPDU type")]
+        {
             let mut wrong = octets.clone();
             wrong[at] = value;
             assert_eq!(Bpdu::parse(&wrong).unwrap_err().field, field);

@@ -111,7 +111,7 @@ impl fmt::Display for Message {
 
 #[cfg(test)]
 mod tests {
-    use super::super::bpdu::{CONFIG_LEN, Flags, Time};
+    use super::super::bpdu::{Flags, Time};
     use super::super::{BridgeId, PortIdentifier};
     use super::*;
 
@@ -151,7 +151,7 @@ mod tests {
         for (response, pid) in [(false, 8), (true, 9)] {
             let message = Message::RootLinkQuery(query(response));
             let frame = message.frame(SOURCE);
-            assert_eq!(frame[12..14], [0, 8 + CONFIG_LEN as u8]);
+            assert_eq!(frame[12..14], [0, 8 + 35]);
             assert_eq!(frame[14..22], [0xaa, 0xaa, 3, 0, 0, 0x0c, 1, pid]);
             assert_eq!(Message::parse(&frame), Ok(Some(message)));
             // To Cisco's group too
@@ -177,6 +177,9 @@ mod tests {
         frame[22] = 1;
         assert!(Message::parse(&frame).is_err());
         frame[13] = 20;
-        assert_eq!(Message::parse(&frame).unwrap_err().field, "Root Link Query protocol identifier, version or type");
+        assert_eq!(
+            Message::parse(&frame).unwrap_err().field,
+            "Root Link Query protocol identifier, version or type"
+        );
     }
 }
