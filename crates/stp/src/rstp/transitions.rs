@@ -103,8 +103,11 @@ use Machine::{
     Tcm as TCM,
 };
 
-/// Every transition that the machines can take. The data plane is told of a port's state at once, so `DISABLE_PORT` and
-/// `BLOCK_PORT` are left before anything else happens, and what the standard allows to leave them otherwise cannot be.
+/// Every transition that the machines can take. The standard allows a few more, which cannot be since each event is
+/// carried through to its end before the next: the data plane is told of a state at once, so nothing but
+/// `DISABLED_PORT` and `ALTERNATE_PORT` comes after `DISABLE_PORT` and `BLOCK_PORT`; a port whose information has aged, or
+/// that is new, is designated before it hears anything, so `AGED` leads to `UPDATE` alone, and `DISABLED_PORT` to
+/// `DESIGNATED_PORT`.
 pub const TRANSITIONS: &[Transition] = &[
     // §17.23
     t(PRX, "BEGIN", "DISCARD"),
@@ -138,7 +141,6 @@ pub const TRANSITIONS: &[Transition] = &[
     // §17.27
     t(PIM, "BEGIN", "DISABLED"),
     t(PIM, "DISABLED", "AGED"),
-    t(PIM, "AGED", "DISABLED"),
     t(PIM, "AGED", "UPDATE"),
     t(PIM, "UPDATE", "CURRENT"),
     t(PIM, "CURRENT", "DISABLED"),
@@ -164,9 +166,7 @@ pub const TRANSITIONS: &[Transition] = &[
     t(PRT, "INIT_PORT", "DISABLE_PORT"),
     t(PRT, "DISABLE_PORT", "DISABLED_PORT"),
     t(PRT, "DISABLED_PORT", "DISABLED_PORT"),
-    t(PRT, "DISABLED_PORT", "ROOT_PORT"),
     t(PRT, "DISABLED_PORT", "DESIGNATED_PORT"),
-    t(PRT, "DISABLED_PORT", "BLOCK_PORT"),
     // root
     t(PRT, "ROOT_PORT", "ROOT_PORT"),
     t(PRT, "ROOT_PORT", "ROOT_PROPOSED"),
