@@ -377,7 +377,10 @@ impl SpanningTree {
 
 fn engine(config: &Config) -> Box<dyn Engine> {
     match config.protocol {
-        Protocol::Stp => Box::new(rstp::Bridge::new(config)),
+        Protocol::Stp => Box::new(rstp::Bridge::new(&Config {
+            force_version: crate::ForceVersion::StpCompatible,
+            ..*config
+        })),
         Protocol::Rstp => Box::new(rstp::Bridge::new(config)),
     }
 }

@@ -1,5 +1,6 @@
 //! Whole networks of bridges in virtual time, through the public interface.
 
+mod article;
 mod graphs;
 mod rig;
 mod rstp;
