@@ -4,4 +4,5 @@ mod article;
 mod graphs;
 mod rig;
 mod rstp;
+mod scale;
 mod transitions;
