@@ -3,7 +3,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use std::net::Ipv4Addr;
-use trunkline_wire::{arp::Arp, ethernet, icmp, ipv4, llc::Llc, pcapng, tcp, udp};
+use trunkline_wire::{arp::Arp, ethernet, icmp, ipv4, llc::Llc, pcapng, stp, tcp, udp};
 
 const FROM: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
 const TO: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 2);
@@ -74,7 +74,7 @@ fn control(octets: &[u8]) {
 
 fuzz_target!(|data: &[u8]| {
     let Some((kind, octets)) = data.split_first() else { return };
-    match kind % 6 {
+    match kind % 7 {
         0 => {
             if let Ok((header, payload)) = ethernet::Header::parse(octets) {
                 let again = emitted(|out| header.emit(out));
@@ -95,6 +95,13 @@ fuzz_target!(|data: &[u8]| {
         2 => internet(octets),
         3 => control(octets),
         4 => transport(octets),
+        5 => {
+            if let Ok(Some(message)) = stp::Message::parse(octets) {
+                let again = message.frame(Default::default());
+                assert_eq!(stp::Message::parse(&again), Ok(Some(message)));
+                let _ = message.to_string();
+            }
+        }
         _ => {
             if let Ok(reader) = pcapng::Reader::new(octets) {
                 let packets = reader.take_while(Result::is_ok).flatten();

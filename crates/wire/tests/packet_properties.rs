@@ -14,6 +14,7 @@ use trunkline_wire::ethernet::{self, Content, EtherType, Tag};
 use trunkline_wire::icmp::Message;
 use trunkline_wire::ipv4::{self, Opt, Protocol};
 use trunkline_wire::llc::{Llc, Snap};
+use trunkline_wire::stp;
 use trunkline_wire::tcp::{self, Authentication, Flags, Mac, Segment, SeqNum, Timestamps};
 use trunkline_wire::udp::{self, Datagram};
 use trunkline_wire::{checksum, pcapng};
@@ -128,6 +129,40 @@ prop_compose! {
         }
         options
     }
+}
+
+prop_compose! {
+    fn priority()(
+        flags in any::<u8>(),
+        (root, bridge) in any::<(u64, u64)>(),
+        root_path_cost in any::<u32>(),
+        port in any::<u16>(),
+        times in any::<[u16; 4]>(),
+    ) -> stp::Priority {
+        let [message_age, max_age, hello_time, forward_delay] = times.map(stp::Time);
+        stp::Priority {
+            flags: stp::Flags(flags),
+            root: stp::BridgeId(root),
+            root_path_cost,
+            bridge: stp::BridgeId(bridge),
+            port: stp::PortIdentifier(port),
+            message_age,
+            max_age,
+            hello_time,
+            forward_delay,
+        }
+    }
+}
+
+fn spanning_tree() -> impl Strategy<Value = stp::Message> {
+    prop_oneof![
+        Just(stp::Message::Bpdu(stp::Bpdu::Tcn)),
+        priority().prop_map(|body| stp::Message::Bpdu(stp::Bpdu::Config(body))),
+        (2u8.., priority())
+            .prop_map(|(version, body)| { stp::Message::Bpdu(stp::Bpdu::Rst(stp::Rst { version, body })) }),
+        any::<bool>().prop_flat_map(|response| priority()
+            .prop_map(move |body| { stp::Message::RootLinkQuery(stp::RootLinkQuery { response, body }) })),
+    ]
 }
 
 proptest! {
@@ -324,6 +359,32 @@ proptest! {
         file.truncate(end.index(file.len()) + 1);
         if let Ok(reader) = pcapng::Reader::new(&file) {
             prop_assert!(reader.count() <= 4);
+        }
+    }
+
+    #[test]
+    fn spanning_tree_round_trips(message in spanning_tree(), source in mac(), padding in octets(8)) {
+        let mut frame = message.frame(source);
+        prop_assert!(frame.len() >= ethernet::MIN_LEN && stp::is_spanning_tree(&frame));
+        frame.extend(padding);
+        prop_assert_eq!(stp::Message::parse(&frame), Ok(Some(message)));
+    }
+
+    #[test]
+    fn damaged_spanning_tree_never_panics(
+        message in spanning_tree(),
+        flips in vec((any::<Index>(), any::<u8>()), 0..4),
+        end: Index,
+    ) {
+        let mut frame = message.frame(MacAddr::UNSPECIFIED);
+        for (at, value) in flips {
+            let at = at.index(frame.len());
+            frame[at] = value;
+        }
+        frame.truncate(end.index(frame.len()) + 1);
+        if let Ok(Some(parsed)) = stp::Message::parse(&frame) {
+            prop_assert_eq!(stp::Message::parse(&parsed.frame(MacAddr::UNSPECIFIED)), Ok(Some(parsed)));
+            let _ = parsed.to_string();
         }
     }
 
