@@ -1,0 +1,69 @@
+//! Random networks settle to the tree of the definition and never loop on the way.
+
+use super::*;
+use trunkline_core::Rng;
+use trunkline_stp::PortConfig;
+
+/// Up to 20 bridges, links in parallel, shared LANs, random priorities and costs.
+fn network(rng: &mut Rng) -> Rig {
+    let mut rig = Rig::new();
+    let bridges = 2 + rng.below(19) as usize;
+    let (backbone, uplink) = (rng.below(2) == 0, rng.below(3) == 0);
+    for _ in 0..bridges {
+        let (priority, fast) = (4096 * rng.below(16) as u16, uplink && rng.below(3) == 0);
+        rig.bridge(Protocol::Stp, |c| {
+            c.priority = priority;
+            c.backbone_fast = backbone;
+            c.uplink_fast = fast;
+        });
+    }
+    for n in 0..bridges + rng.below(bridges as u64) as usize {
+        let size = if rng.below(4) == 0 { 3 + rng.below(3) as usize } else { 2 };
+        let first = if n < bridges { n } else { rng.below(bridges as u64) as usize };
+        let drawn: Vec<(usize, PortConfig)> = (0..size)
+            .map(|k| {
+                let bridge = if k == 0 { first } else { rng.below(bridges as u64) as usize };
+                let mut config = PortConfig::new(1);
+                config.priority = 16 * rng.below(16) as u8;
+                config.path_cost = (rng.below(2) == 0).then(|| 1 + rng.below(30) as u32);
+                (bridge, config)
+            })
+            .collect();
+        let set: Vec<_> = drawn
+            .iter()
+            .map(|(bridge, config)| {
+                (*bridge, move |port: &mut PortConfig| *port = PortConfig { number: port.number, ..*config })
+            })
+            .collect();
+        let ends: Vec<(usize, &dyn Fn(&mut PortConfig))> =
+            set.iter().map(|(bridge, change)| (*bridge, change as &dyn Fn(&mut PortConfig))).collect();
+        rig.lan(&ends);
+    }
+    rig
+}
+
+#[test]
+fn random_networks_settle_to_the_tree_and_never_loop() {
+    for seed in 0..12 {
+        let mut rng = Rng::new(seed);
+        let mut rig = network(&mut rng);
+        rig.start();
+        rig.run(secs(110.0));
+        assert_eq!(truth::differences(&rig), Vec::<String>::new(), "seed {seed}");
+        for step in 0..3 {
+            for _ in 0..1 + rng.below(3) {
+                let lan = rng.below(rig.lans.len() as u64) as usize;
+                let up = !rig.lans[lan].up;
+                rig.set_lan(lan, up);
+                rig.run(secs(rng.below(40) as f64 / 10.0));
+            }
+            if rng.below(4) == 0 {
+                rig.kill(rng.below(rig.bridges.len() as u64) as usize);
+            }
+            rig.run(secs(180.0));
+            assert_eq!(truth::differences(&rig), Vec::<String>::new(), "seed {seed}, step {step}");
+            rig.seen.clear();
+        }
+        assert_eq!(rig.loops, [], "seed {seed}");
+    }
+}
