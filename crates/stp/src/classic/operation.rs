@@ -254,7 +254,12 @@ impl Bridge {
         if !applies {
             port.set_guard(id, None, out);
         }
-        self.reselect(now, id, None, out);
+        // What a designated port costs decides nothing.
+        if was_designated {
+            self.select_one(now, id, out);
+        } else {
+            self.reselect(now, id, None, out);
+        }
     }
 
     /// Set bridge priority (§8.8.4), and the times.

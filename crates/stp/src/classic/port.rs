@@ -243,3 +243,20 @@ impl Port {
         ])
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn message_age_is_exact_and_never_told_too_young() {
+        // §8.5.6.3, §8.6.1.3.6: 1.5 s old when it came
+        let age = MessageAge { since: Instant::from_secs(100), carried: Time(0x0180) };
+        assert_eq!(age.expires(20), Instant::from_secs(118) + Duration::from_millis(500));
+        assert_eq!(age.expires(1), Instant::from_secs(100), "at once");
+        assert_eq!(age.value(Instant::from_secs(100)), Time(0x0180));
+        assert_eq!(age.value(Instant::from_secs(103)), Time(0x0480));
+        assert_eq!(age.value(Instant::from_nanos(103_000_000_001)), Time(0x0481));
+        assert_eq!(age.value(Instant::from_nanos(u64::MAX)), Time(u16::MAX));
+    }
+}

@@ -176,6 +176,10 @@ impl Bridge {
         out: &mut Outbox<Said>,
     ) -> bool {
         let delay = self.forward_delay();
+        // One that forwards on, as it became designated, would make a loop with the new one.
+        let is_silent =
+            |id: &PortId| self.ports.get(id).is_none_or(|port| port.state != PortState::Forwarding);
+        let lost = lost.filter(|lost| self.root_port == Some(id) && is_silent(lost));
         let Some(port) = self.ports.get_mut(&id) else { return false };
         let role = port.role_of(self.bridge_id, self.root_port == Some(id));
         port.set_role(id, role, out);
@@ -186,7 +190,7 @@ impl Bridge {
             port.topology_change_acknowledge = false;
         }
         let forwards = matches!(role, PortRole::Root | PortRole::Designated) && port.guard.is_none();
-        let changed = match lost.filter(|_| role == PortRole::Root && port.looped.is_none()) {
+        let changed = match lost.filter(|_| port.looped.is_none()) {
             Some(lost) if forwards && port.state == PortState::Blocking => {
                 port.set_state(id, PortState::Forwarding, out);
                 port.uplink_delay = None;

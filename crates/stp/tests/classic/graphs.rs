@@ -1,6 +1,7 @@
 //! Random networks settle to the tree of the definition and never loop on the way.
 
 use super::*;
+use crate::rig::Change;
 use trunkline_core::Rng;
 use trunkline_stp::PortConfig;
 
@@ -35,8 +36,8 @@ fn network(rng: &mut Rng) -> Rig {
                 (*bridge, move |port: &mut PortConfig| *port = PortConfig { number: port.number, ..*config })
             })
             .collect();
-        let ends: Vec<(usize, &dyn Fn(&mut PortConfig))> =
-            set.iter().map(|(bridge, change)| (*bridge, change as &dyn Fn(&mut PortConfig))).collect();
+        let ends: Vec<(usize, Change<'_>)> =
+            set.iter().map(|(bridge, change)| (*bridge, change as Change<'_>)).collect();
         rig.lan(&ends);
     }
     rig
@@ -44,7 +45,8 @@ fn network(rng: &mut Rng) -> Rig {
 
 #[test]
 fn random_networks_settle_to_the_tree_and_never_loop() {
-    for seed in 0..12 {
+    // With 88, switching back to an uplink once made a loop, where the old one went on as designated port.
+    for seed in (0..6).chain([88]) {
         let mut rng = Rng::new(seed);
         let mut rig = network(&mut rng);
         rig.start();

@@ -145,6 +145,11 @@ fn rst_bpdus_are_of_no_known_type() {
     hear(&mut rig, end, Bpdu::Rst(Rst { version: 2, body: Priority { flags, ..claim(better, better) } }));
     assert_eq!(rig.events(B, since), []);
     assert_eq!(rig.counter(end, "rx_rst"), 1);
+    // But a bridge is there: no edge
+    let (mut rig, _, end) = pair(&|p| p.edge = trunkline_stp::Edge::Yes);
+    let body = Priority { flags, ..claim(better, better) };
+    hear(&mut rig, end, Bpdu::Rst(Rst { version: 2, body }));
+    assert_eq!((rig.role(B, end.1), rig.state(B, end.1)), (PortRole::Designated, PortState::Listening));
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! STP of 1998 with what vendors added, seen from outside: several bridges on links in virtual time.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, reason = "a test")]
+
 #[path = "../rig/mod.rs"]
 mod rig;
 

@@ -4,7 +4,7 @@ use super::*;
 use std::fmt::Write;
 use trunkline_core::{Outbox, PortId};
 use trunkline_stp::{BridgeId, Event, Input, Output, PortConfig, PortStatus, SpanningTree};
-use trunkline_wire::stp::{Flags, Rst};
+use trunkline_wire::stp::{Flags, Role, Rst};
 
 const PORT: PortId = PortId(0);
 const OTHER: PortId = PortId(1);
@@ -162,7 +162,10 @@ fn event(bench: &mut Bench, name: &str) {
         "Config of a worse root" => bench.hear(PORT, Bpdu::Config(by(61_440, 61_440, 0))),
         "Config: 8192 claims to be the root" => bench.hear(PORT, Bpdu::Config(by(8192, 8192, 0))),
         "TCN" => bench.hear(PORT, Bpdu::Tcn),
-        "RST of a better root" => bench.hear(PORT, Bpdu::Rst(Rst { version: 2, body: by(0, 0, 0) })),
+        "RST of a better root" => {
+            let flags = Flags::default().with_role(Role::Designated);
+            bench.hear(PORT, Bpdu::Rst(Rst { version: 2, body: Priority { flags, ..by(0, 0, 0) } }));
+        }
         "link up" => bench.link(PORT, true),
         "link down" => bench.link(PORT, false),
         _ => bench.pass(19.5),

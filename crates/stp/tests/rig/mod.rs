@@ -1,8 +1,6 @@
 //! Bridges on links in virtual time, for tests of either protocol: frames arrive after a fixed delay, links and bridges
 //! fail, and after every change of a port's state it is checked that what forwards has no cycle.
 
-#![allow(dead_code, reason = "each test crate uses its part")]
-
 use std::collections::BTreeMap;
 use trunkline_core::{Duration, Instant, MacAddr, Outbox, PortId};
 use trunkline_stp::{
@@ -26,6 +24,9 @@ pub(crate) struct Seen {
     pub(crate) bridge: usize,
     pub(crate) what: What,
 }
+
+/// How a port differs from the defaults.
+pub(crate) type Change<'a> = &'a dyn Fn(&mut PortConfig);
 
 /// What was seen.
 #[derive(Debug, Clone, PartialEq)]
@@ -113,7 +114,7 @@ impl Rig {
     }
 
     /// A LAN of ports, down at first. Port numbers count from 1 at each bridge.
-    pub(crate) fn lan(&mut self, ends: &[(usize, &dyn Fn(&mut PortConfig))]) -> usize {
+    pub(crate) fn lan(&mut self, ends: &[(usize, Change<'_>)]) -> usize {
         let lan = self.lans.len();
         self.lans.push(Lan { ends: Vec::new(), up: false, mute: false });
         for (bridge, change) in ends {
