@@ -1,9 +1,11 @@
 //! Random networks settle to the tree of the definition and never loop on the way.
 
 use super::*;
-use crate::rig::Change;
+use crate::rig::{Change, What};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use trunkline_core::Rng;
-use trunkline_stp::PortConfig;
+use trunkline_stp::{Output, PortConfig};
 
 /// Up to 20 bridges, links in parallel, shared LANs, random priorities and costs.
 fn network(rng: &mut Rng) -> Rig {
@@ -43,8 +45,28 @@ fn network(rng: &mut Rng) -> Rig {
     rig
 }
 
+/// §8.6.1: no port sends two Configuration BPDUs within Hold Time, unless its link was down meanwhile.
+/// Tells how many ports sent.
+fn keeps_hold_time(rig: &Rig) -> usize {
+    let mut last = BTreeMap::new();
+    for seen in &rig.seen {
+        match &seen.what {
+            What::Sent(port, message) if config(message).is_some() => {
+                let before = last.insert((seen.bridge, *port), seen.at);
+                assert!(before.is_none_or(|at| seen.at.since(at) >= secs(1.0)), "{seen:?}");
+            }
+            What::Out(Output::State { port, state: PortState::Disabled }) => {
+                last.remove(&(seen.bridge, *port));
+            }
+            _ => {}
+        }
+    }
+    last.len()
+}
+
 #[test]
 fn random_networks_settle_to_the_tree_and_never_loop() {
+    let mut senders = 0;
     // With 88, switching back to an uplink once made a loop, where the old one went on as designated port.
     for seed in (0..6).chain([88]) {
         let mut rng = Rng::new(seed);
@@ -64,8 +86,31 @@ fn random_networks_settle_to_the_tree_and_never_loop() {
             }
             rig.run(secs(180.0));
             assert_eq!(truth::differences(&rig), Vec::<String>::new(), "seed {seed}, step {step}");
+            senders += keeps_hold_time(&rig);
             rig.seen.clear();
         }
         assert_eq!(rig.loops, [], "seed {seed}");
+    }
+    assert!(senders > 100, "{senders}");
+}
+
+#[test]
+fn networks_that_lost_frames_settle_once_they_lose_no_more() {
+    for seed in 1000..1004 {
+        let mut rng = Rng::new(seed);
+        let mut rig = network(&mut rng);
+        let losses = RefCell::new(rng.fork());
+        rig.drops = Some(Box::new(move |_, _| losses.borrow_mut().below(3) == 0));
+        rig.start();
+        for _ in 0..4 {
+            let lan = rng.below(rig.lans.len() as u64) as usize;
+            let up = !rig.lans[lan].up;
+            rig.set_lan(lan, up);
+            rig.run(secs(30.0));
+        }
+        rig.drops = None;
+        rig.run(secs(180.0));
+        assert_eq!(truth::differences(&rig), Vec::<String>::new(), "seed {seed}");
+        assert!(!rig.has_loop(), "seed {seed}");
     }
 }
