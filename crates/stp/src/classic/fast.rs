@@ -248,6 +248,7 @@ impl Bridge {
                 }
             }
         } else {
+            // Its information is invalid, so a root port that forwards begins anew too.
             let forwards = |port: &Port| matches!(port.state, PortState::Learning | PortState::Forwarding);
             let forwarded = self.ports.get(&id).is_some_and(forwards);
             if forwarded {

@@ -10,8 +10,13 @@
 //! | UplinkFast, BackboneFast | `fast` |
 //! | how it stands | `facts` |
 //!
-//! Beyond 1998: PortFast, root guard and loop guard. A port that goes down while it forwards counts as a change of the
-//! topology. RST BPDUs are of a type that 1998 does not know: they end PortFast and are dropped.
+//! Beyond 1998: PortFast, root guard and loop guard. RST BPDUs are of a type that 1998 does not know: they end PortFast and
+//! are dropped. Where this module does more than the standard's text:
+//!
+//! - A port that goes down while it forwards counts as a change of the topology.
+//! - What a port heard of this bridge itself is no way to the root, as in IEEE 802.1D-2004 §17.21.25.
+//! - Message age is kept in 1/256 s, as it travels.
+//! - The hello timer starts when the first port is enabled, and expires at once.
 
 mod facts;
 mod fast;

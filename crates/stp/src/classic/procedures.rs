@@ -43,7 +43,7 @@ impl Bridge {
         }
     }
 
-    /// Record configuration timeout values (§8.6.3). What is not believed of a change is left out by `restricted_tcn`.
+    /// Record configuration timeout values (§8.6.3). A change that a restricted port tells is not believed.
     pub(super) fn record_config_timeout_values(
         &mut self,
         id: PortId,
@@ -176,7 +176,8 @@ impl Bridge {
         out: &mut Outbox<Said>,
     ) -> bool {
         let delay = self.forward_delay();
-        // One that forwards on, as it became designated, would make a loop with the new one.
+        // An old root port that forwards on, since it is designated now, could make a loop with the new one: then the new
+        // one listens and learns.
         let is_silent =
             |id: &PortId| self.ports.get(id).is_none_or(|port| port.state != PortState::Forwarding);
         let lost = lost.filter(|lost| self.root_port == Some(id) && is_silent(lost));

@@ -256,6 +256,46 @@ fn an_inferior_bpdu_on_the_root_port_asks_by_the_blocked_ports() {
 }
 
 #[test]
+fn requests_go_up_and_answers_come_down_hop_by_hop() {
+    // A ring: D's root port leads by C to A, its blocked port by two bridges
+    const B2: usize = 3;
+    const D: usize = 4;
+    let mut rig = Rig::new();
+    for n in 0..5u16 {
+        rig.bridge(Protocol::Stp, |c| {
+            c.priority = 4096 * n;
+            fast(c);
+        });
+    }
+    let [ab, bb, bd, ac, cd] = [(A, B), (B, B2), (B2, D), (A, C), (C, D)].map(|(a, b)| rig.link(a, b));
+    rig.start();
+    rig.run(secs(71.5));
+    assert_eq!(rig.role(D, rig.port(D, bd)), PortRole::Alternate);
+    let since = rig.now;
+    rig.set_lan(ac, false);
+    rig.run(secs(0.1));
+    let seen: Vec<_> = queries(&rig, since).into_iter().map(|q| (q.0, q.1, q.2, q.3.response)).collect();
+    let expected = [
+        (1, D, bd, false),
+        (2, B2, bb, false),
+        (3, B, ab, false),
+        (4, A, ab, true),
+        (5, B, bb, true),
+        (6, B2, bd, true),
+    ];
+    let expected =
+        expected.map(|(n, bridge, lan, answer)| (since + DELAY * n, bridge, rig.port(bridge, lan), answer));
+    assert_eq!(seen, expected);
+    let (port, lost) = (rig.port(D, bd), rig.port(D, cd));
+    assert_eq!((rig.role(D, port), rig.state(D, port)), (PortRole::Root, PortState::Listening));
+    assert_eq!(rig.role(D, lost), PortRole::Designated);
+    rig.run(secs(60.0));
+    assert_eq!(rig.when((D, port), PortState::Forwarding, since), Some(since + DELAY * 7 + secs(30.0)));
+    assert_eq!(truth::differences(&rig), Vec::<String>::new());
+    assert_eq!(rig.loops, []);
+}
+
+#[test]
 fn without_answers_max_age_decides() {
     let mut s = settled(fast);
     let since = s.rig.now;

@@ -117,6 +117,11 @@ fn the_link_of_the_root_port_fails_the_alternate_forwards_after_30_seconds() {
         (s.rig.role(D, alternate.1), s.rig.state(D, alternate.1)),
         (PortRole::Root, PortState::Listening)
     );
+    // At B, where the port was designated, nothing else happens
+    assert!(moves(&s.rig, B, since).iter().all(|(_, event)| match event {
+        Event::Role { port, .. } | Event::State { port, .. } => *port == s.rig.port(B, s.bd),
+        _ => false,
+    }));
     s.rig.run(secs(40.0));
     assert_eq!(s.rig.when(alternate, PortState::Learning, since), Some(since + secs(15.0)));
     assert_eq!(s.rig.when(alternate, PortState::Forwarding, since), Some(since + secs(30.0)));
