@@ -15,6 +15,7 @@
 //! Section numbers are those of IEEE 802.1D-2004 unless another standard is named. Left out: one tree for each VLAN
 //! (PVST+) or for groups of them (MSTP).
 
+mod classic;
 mod config;
 mod engine;
 mod io;

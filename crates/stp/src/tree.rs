@@ -1,9 +1,9 @@
 //! The machine from outside: ports and their links, frames in and out, and the guards that look at BPDUs as such.
 
 use crate::engine::{Engine, PortSettings, Said};
-use crate::rstp;
 use crate::show::Change;
 use crate::{Config, Event, Inconsistency, Input, Output, PointToPoint, PortConfig, PortStatus, Protocol};
+use crate::{classic, rstp};
 use std::collections::{BTreeMap, VecDeque};
 use trunkline_core::{Instant, MacAddr, Outbox, PortId, earliest};
 use trunkline_wire::ethernet;
@@ -21,6 +21,8 @@ pub struct SpanningTree {
     pub(crate) history: VecDeque<Change>,
     pub(crate) topology_changes: u64,
     said: Outbox<Said>,
+    /// When the next port comes back that BPDU guard has shut; may be early.
+    recovery: Option<Instant>,
     traces: bool,
     /// Frames of ports that are not there.
     unknown_port: u64,
@@ -154,6 +156,7 @@ impl SpanningTree {
             history: VecDeque::new(),
             topology_changes: 0,
             said: Outbox::new(),
+            recovery: None,
             traces: false,
             unknown_port: 0,
         }
@@ -190,16 +193,19 @@ impl SpanningTree {
 
     /// When [`SpanningTree::handle_timeout`] is due.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let shut = self.ports.values().filter_map(|port| port.shut).map(|shut| shut.until);
-        earliest(shut.chain([self.engine.poll_timeout()]))
+        earliest([self.recovery, self.engine.poll_timeout()])
     }
 
     /// Does all that is due.
     pub fn handle_timeout(&mut self, now: Instant, out: &mut Outbox<Output>) {
-        let is_due = |port: &Port| port.shut.is_some_and(|shut| shut.until.is_some_and(|until| until <= now));
-        let due: Vec<PortId> =
-            self.ports.iter().filter(|(_, port)| is_due(port)).map(|(id, _)| *id).collect();
-        due.into_iter().for_each(|port| self.recover(now, port));
+        if self.recovery.is_some_and(|at| at <= now) {
+            let until = |port: &Port| port.shut.and_then(|shut| shut.until);
+            let is_due = |port: &Port| until(port).is_some_and(|until| until <= now);
+            let due: Vec<PortId> =
+                self.ports.iter().filter(|(_, port)| is_due(port)).map(|(id, _)| *id).collect();
+            due.into_iter().for_each(|port| self.recover(now, port));
+            self.recovery = earliest(self.ports.values().map(until));
+        }
         self.engine.handle_timeout(now, &mut self.said);
         self.carry(now, out);
     }
@@ -316,6 +322,7 @@ impl SpanningTree {
         if let Some(port) = self.ports.get_mut(&id) {
             port.shut = Some(Shut { until });
         }
+        self.recovery = earliest([self.recovery, until]);
         self.engine.enable(now, id, false, &mut self.said);
         let event = Event::Guard { port: id, guard: Inconsistency::BpduGuard, on: true };
         self.said.push(Said::Out(Output::Event(event)));
@@ -324,7 +331,9 @@ impl SpanningTree {
     /// The rest of the validation of §9.3.4, and of §9.2.9: an unknown role makes it a Configuration BPDU.
     fn bpdu(&mut self, now: Instant, id: PortId, bpdu: Bpdu) {
         let bpdu = match bpdu {
-            Bpdu::Rst(Rst { body, .. }) if body.flags.role() == Role::Unknown => {
+            Bpdu::Rst(Rst { body, .. })
+                if body.flags.role() == Role::Unknown && self.config.protocol == Protocol::Rstp =>
+            {
                 let kept = Flags::TOPOLOGY_CHANGE.0 | Flags::TOPOLOGY_CHANGE_ACK.0;
                 Bpdu::Config(Priority { flags: Flags(body.flags.0 & kept), ..body })
             }
@@ -377,10 +386,7 @@ impl SpanningTree {
 
 fn engine(config: &Config) -> Box<dyn Engine> {
     match config.protocol {
-        Protocol::Stp => Box::new(rstp::Bridge::new(&Config {
-            force_version: crate::ForceVersion::StpCompatible,
-            ..*config
-        })),
+        Protocol::Stp => Box::new(classic::Bridge::new(config)),
         Protocol::Rstp => Box::new(rstp::Bridge::new(config)),
     }
 }

@@ -1,5 +1,7 @@
 //! Whole networks of bridges in virtual time, through the public interface.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test")]
+
 mod article;
 mod graphs;
 mod rig;
