@@ -45,6 +45,9 @@ fn log(node: &str, kind: &EventKind) {
             tracing::trace!("{node}: TCP {local} {remote}: {from} to {to}: {message}");
         }
         EventKind::Bridge { bridge, message } => tracing::debug!("{node}: bridge {bridge}: {message}"),
+        EventKind::SpanningTree { bridge, message } => {
+            tracing::info!("{node}: spanning tree of {bridge}: {message}");
+        }
         EventKind::Ping { destination, reply } => tracing::trace!("{node}: ping {destination}: {reply:?}"),
         EventKind::Socket { name, message } => tracing::trace!("{node}: socket {name}: {message}"),
         EventKind::Missed { count } => tracing::info!("{node}: {count} events were left out"),
