@@ -1,14 +1,13 @@
-//! `kind`, `gateway`, `[bridge.NAME]` and `[[service]]`: what kind of device the interfaces make up.
+//! `kind`, `gateway` and `[[service]]`: what kind of device the interfaces make up.
 
-use crate::diagnostic::{Diagnostic, Span};
-use crate::interface::{Interface, interface_name};
-use crate::section::{Section, nearest};
+use crate::diagnostic::Diagnostic;
+use crate::interface::Interface;
+use crate::section::Section;
 use crate::value::Value;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use toml::Spanned;
-use trunkline_core::Duration;
-use trunkline_node::config::{BridgeConfig, Kind, PortKind, Service, ServiceKind};
+use trunkline_node::config::{Kind, Service, ServiceKind};
 
 const KINDS: [(&str, Kind); 3] = [("router", Kind::Router), ("host", Kind::Host), ("switch", Kind::Switch)];
 const SERVICES: [(&str, ServiceKind); 3] =
@@ -59,109 +58,6 @@ impl Device {
             let problem = Diagnostic::warning(gateway.span(), message, "cannot be reached");
             root.reader().push_relation(problem.help("it must lie in the subnet of one of the `address`es"));
         }
-    }
-}
-
-/// The names of the bridges that the tables describe, or that a switch has without a description.
-pub(crate) fn bridge_names<'a>(root: &mut Section<'a>, kind: Kind) -> Vec<&'a str> {
-    let section = root.section("bridge", "[bridge]");
-    let mut names: Vec<&str> = section.entries().into_iter().map(|(name, ..)| name).collect();
-    section.accept_all();
-    if names.is_empty() && kind == Kind::Switch {
-        names.push("br0");
-    }
-    names
-}
-
-/// Reads all of `[bridge.NAME]`, in the order of the file.
-pub(crate) fn bridges(section: Section<'_>, interfaces: &[Interface]) -> Vec<BridgeConfig> {
-    let mut found = Vec::new();
-    let mut taken = BTreeMap::new();
-    let mut entries = section.entries();
-    entries.sort_by_key(|(_, span, _)| span.start);
-    let names: BTreeSet<&str> = entries.iter().map(|(name, ..)| *name).collect();
-    for (name, span, value) in entries {
-        if let Err(allowed) = interface_name(name) {
-            let message = format!("\"{name}\" is no name of a bridge");
-            section.reader().push(Diagnostic::error(span, message, allowed));
-        } else if let Some(table) = value.section("[bridge.NAME]") {
-            let members = Members { interfaces, bridges: &names, taken: &mut taken };
-            found.push(bridge(table, name, members));
-        }
-    }
-    section.accept_all();
-    found
-}
-
-/// Who may be a port of a bridge.
-struct Members<'m> {
-    interfaces: &'m [Interface],
-    bridges: &'m BTreeSet<&'m str>,
-    /// By name: the place where a bridge has it as its port.
-    taken: &'m mut BTreeMap<String, Span>,
-}
-
-fn bridge(mut section: Section<'_>, name: &str, mut members: Members<'_>) -> BridgeConfig {
-    let ports =
-        section.require("ports", "[\"eth0\", \"eth1\"]", |v| v.list(|v| v.string().map(str::to_owned)));
-    let ports = ports.unwrap_or_default();
-    let mut config = BridgeConfig::new(name);
-    for port in &ports {
-        if members.check(&section, port) {
-            config.ports.push(port.get_ref().clone());
-        }
-    }
-    let seconds = section.read("ageing-time", |v| v.integer(10..=1_000_000_u64));
-    if let Some(seconds) = seconds {
-        config.ageing_time = Duration::from_secs(seconds);
-    }
-    config
-}
-
-impl Members<'_> {
-    /// Whether this can be a port; if not, that is said.
-    fn check(&mut self, section: &Section<'_>, port: &Spanned<String>) -> bool {
-        let name = port.get_ref().as_str();
-        let refuse = |message: String, label: &str| Diagnostic::error(port.span(), message, label);
-        if let Some(first) = self.taken.get(name) {
-            let problem = refuse(format!("{name} is a port of a bridge twice"), "again here");
-            section.reader().push_relation(problem.related(first.clone(), "first here"));
-            return false;
-        }
-        self.taken.insert(name.to_owned(), port.span());
-        let Some(interface) = self.interfaces.iter().find(|i| i.config.name == name) else {
-            let mut problem = refuse(format!("there is no interface {name}"), "expected one of this node's");
-            let near = nearest(name, self.interfaces.iter().map(|i| i.config.name.as_str()));
-            problem.help = Some(match near {
-                Some(near) => format!("did you mean \"{near}\"?"),
-                None => format!("describe it with [interface.{name}]"),
-            });
-            section.reader().push_relation(problem);
-            return false;
-        };
-        let problem = if self.bridges.contains(name) {
-            Some((format!("the bridge {name} cannot be a port"), "expected an interface", port.span()))
-        } else if interface.config.port == PortKind::Loopback {
-            Some((
-                format!("{name} cannot be a port"),
-                "a loopback interface leads nowhere",
-                interface.span.clone(),
-            ))
-        } else if interface.config.port == PortKind::Kernel {
-            let label = "only a port of `port = \"packet\"` or \"tap\" is ours to bridge";
-            Some((format!("{name} belongs to the kernel"), label, interface.port.clone()))
-        } else {
-            interface.addresses.first().map(|address| {
-                (format!("{name} has an address and is a port of a bridge"), "cannot be both", address.span())
-            })
-        };
-        let Some((message, label, related)) = problem else { return true };
-        let mut problem = refuse(message, label);
-        if related != port.span() {
-            problem = problem.related(related, "because of this");
-        }
-        section.reader().push_relation(problem);
-        false
     }
 }
 

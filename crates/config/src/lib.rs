@@ -7,7 +7,9 @@
 //! | part of the file | module |
 //! |---|---|
 //! | `[node]`, `[api]`, `[fib]`, `[[static]]`, between sections | `node` |
-//! | `kind`, `gateway`, `[bridge.NAME]`, `[[service]]` | `device` |
+//! | `kind`, `gateway`, `[[service]]` | `device` |
+//! | `[bridge.NAME]` | `bridge` |
+//! | spanning tree in it, `[bridge.NAME.port.PORT]` | `spanning_tree` |
 //! | `[interface.NAME]` | `interface` |
 //! | `[bgp]` | `bgp` |
 //! | `[[bgp.neighbor]]`, `[[bgp.listen-range]]`, `[bgp.group.NAME]` | `neighbor` |
@@ -15,6 +17,7 @@
 //! | syntax errors | `syntax` |
 
 mod bgp;
+mod bridge;
 mod device;
 mod diagnostic;
 mod interface;
@@ -23,6 +26,7 @@ mod node;
 mod policy;
 mod quick_start;
 mod section;
+mod spanning_tree;
 mod syntax;
 mod value;
 
@@ -120,7 +124,7 @@ pub fn keys() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
         policy.p = [{ prepend = {} }]
         static = [{}]
         interface.i = {}
-        bridge.b = {}
+        bridge.b = { port.p = {} }
         service = [{}]
     ";
     let env = Environment { host_name: String::new(), default_socket_dir: PathBuf::new() };

@@ -2,7 +2,8 @@
 
 use crate::Environment;
 use crate::bgp::bgp;
-use crate::device::{Device, bridge_names, bridges, device, services};
+use crate::bridge::{Place, bridge_names, bridges};
+use crate::device::{Device, device, services};
 use crate::diagnostic::Diagnostic;
 use crate::interface::{interface_name, interfaces};
 use crate::policy::Policies;
@@ -60,10 +61,11 @@ fn device_config(
     let reader = root.reader();
     let (api, api_listen) = api(root.section("api", "[api]"), &name, env);
     let fib = fib(root.section("fib", "[fib]"));
-    let bridge_names = bridge_names(root, device.kind);
+    let place = Place { kind: device.kind, lab };
+    let bridge_names = bridge_names(root, place);
     let interfaces = interfaces(root.section("interface", "[interface]"), &bridge_names, lab);
     device.check_gateway(root, &interfaces);
-    let bridges = bridges(root.section("bridge", "[bridge]"), &interfaces);
+    let bridges = bridges(root.section("bridge", "[bridge]"), &interfaces, &bridge_names, place);
     let services = services(root.sections("service", "[[service]]"));
     let static_routes = static_routes(root.sections("static", "[[static]]"), reader);
     let policy = root.section("policy", "[policy]");

@@ -5,7 +5,7 @@
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
-use trunkline_config::{Environment, Severity, parse, quick_start};
+use trunkline_config::{Environment, Severity, lab_node, parse, parse_with, quick_start};
 
 fn environment() -> Environment {
     Environment { host_name: "host".to_owned(), default_socket_dir: "/run/trunkline".into() }
@@ -61,6 +61,18 @@ fn the_quick_start_parses_without_warnings() {
         assert!(parsed.warnings.is_empty(), "{}", parsed.warnings.render(false));
         insta::assert_snapshot!(name, format!("{:#?}\n", parsed.config));
     }
+}
+
+#[test]
+fn in_a_lab_there_is_no_bridge_of_a_kernel() {
+    let read = |kind: &str| {
+        let text = format!("kind = \"{kind}\"\ninterface.eth0 = {{}}\nbridge.br0.spanning-tree = \"rstp\"\n");
+        let read = parse_with("lab.toml", &text, "", |root| lab_node(root, "sw1"));
+        read.map(|(config, _)| config.bridges).map_err(|problems| problems.to_string())
+    };
+    let bridges = read("switch").unwrap();
+    assert_eq!((bridges[0].kernel, &bridges[0].ports), (false, &vec!["eth0".to_owned()]));
+    assert!(read("router").unwrap_err().contains("`ports` is missing"));
 }
 
 #[test]
