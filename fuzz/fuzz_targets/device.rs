@@ -90,7 +90,8 @@ impl<'a> World<'a> {
 
     fn port(&mut self, port: PortId, up: bool, mtu: u32) {
         let mac = config::port_mac(port);
-        self.node.handle(self.now, NodeInput::Port { port, up, mac, mtu }, &mut self.out);
+        let input = NodeInput::Port { port, up, mac, mtu, speed: None, full_duplex: None };
+        self.node.handle(self.now, input, &mut self.out);
         self.settle();
     }
 

@@ -1,8 +1,9 @@
 //! Frames in words and as plain data: for expectations about what was on a link, and for people.
 //!
-//! A frame becomes an object with one member for each layer: `eth`, `arp`, `ip`, `icmp`, `udp`, `tcp`, and `bgp`, a list of
-//! the messages in this segment. What cannot be read says so in `malformed`.
+//! A frame becomes an object with one member for each layer: `eth`, `stp`, `arp`, `ip`, `icmp`, `udp`, `tcp`, and `bgp`, a
+//! list of the messages in this segment. What cannot be read says so in `malformed`.
 
+mod spanning_tree;
 mod streams;
 
 pub use streams::Dissector;
@@ -59,7 +60,7 @@ impl Dissection {
             Content::Type(EtherType::IPV4) => self.ip(payload),
             _ => {
                 self.summary.push_str(&format!(" {kind}, {} octets", frame.len()));
-                Ok(())
+                self.spanning_tree(frame, payload)
             }
         }
     }

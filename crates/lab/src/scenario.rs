@@ -132,6 +132,8 @@ pub enum Show {
     Arp,
     /// The filtering database.
     Mac,
+    /// Ports of bridges in their spanning trees.
+    SpanningTree,
     /// TCP connections.
     Tcp,
     /// Statistics of IP and below, redirects, path MTUs: one entry.
@@ -160,9 +162,10 @@ pub enum Show {
 
 impl Show {
     /// All of them by name.
-    pub const ALL: [(&'static str, Show); 14] = [
+    pub const ALL: [(&'static str, Show); 15] = [
         ("arp", Show::Arp),
         ("mac", Show::Mac),
+        ("spanning-tree", Show::SpanningTree),
         ("tcp", Show::Tcp),
         ("ip", Show::Ip),
         ("interfaces", Show::Interfaces),

@@ -33,9 +33,8 @@ pub fn event(event: &EventKind) -> String {
         EventKind::Tcp { local, remote, from, to, message } => {
             format!("TCP {local} {remote}: {from} -> {to}: {message}")
         }
-        EventKind::Bridge { bridge, message } | EventKind::SpanningTree { bridge, message } => {
-            format!("{bridge}: {message}")
-        }
+        EventKind::Bridge { bridge, message } => format!("{bridge}: {message}"),
+        EventKind::SpanningTree { bridge, message } => format!("spanning tree {bridge}: {message}"),
         EventKind::Ping { destination, reply } => format!("ping {destination}: {}", ping(reply)),
         EventKind::Socket { name, message } => format!("socket {name}: {message}"),
         EventKind::Missed { count } => format!("{count} events missed"),
@@ -52,7 +51,7 @@ fn ping(reply: &PingReply) -> String {
     }
 }
 
-/// Whether an event is told even while nobody watches.
+/// Whether an event is told even while nobody watches. Of those of spanning tree some are.
 pub(crate) fn is_always_told(event: &EventKind) -> bool {
     matches!(event, EventKind::BgpState { .. } | EventKind::BgpNotice { .. } | EventKind::Interface { .. })
 }

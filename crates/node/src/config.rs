@@ -87,10 +87,10 @@ impl NodeConfig {
         })
     }
 
-    /// Whether an interface of this name is a bridge's own: it has no port.
+    /// Whether an interface of this name is that of a bridge of ours: it has no port.
     pub fn is_bridge(&self, name: &str) -> bool {
         let implied = self.kind == Kind::Switch && self.bridges.is_empty() && name == DEFAULT_BRIDGE;
-        implied || self.bridges.iter().any(|bridge| bridge.name == name)
+        implied || self.bridges.iter().any(|bridge| bridge.name == name && !bridge.kernel)
     }
 }
 

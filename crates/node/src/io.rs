@@ -33,6 +33,10 @@ pub enum NodeInput<'a> {
         mac: MacAddr,
         /// The largest IP packet that it carries, octets.
         mtu: u32,
+        /// Its speed, Mbit/s, where known.
+        speed: Option<u32>,
+        /// Whether both ends may send at once, where known: not where more than two are on the link.
+        full_duplex: Option<bool>,
     },
     /// To a TCP connection.
     Tcp {

@@ -22,6 +22,7 @@ pub mod config;
 mod fib;
 mod interfaces;
 mod io;
+mod kernel_bridges;
 mod networks;
 mod next_hops;
 mod node;
@@ -29,11 +30,13 @@ mod queries;
 mod reconfigure;
 mod rib;
 mod routing;
+mod spanning_tree;
 mod stack;
 mod statics;
 mod table_view;
 #[cfg(test)]
 mod tests;
+mod tree_queries;
 
 pub use io::{
     FibChange, FibNextHop, FibRefusal, InterfaceChange, KernelBridgeAction, KernelBridgeInput, KernelRoute,

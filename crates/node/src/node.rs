@@ -1,8 +1,9 @@
 //! The node itself: its protocols, its routing, and what passes between them and the outside.
 
 use crate::config::NodeConfig;
+use crate::kernel_bridges::KernelBridges;
 use crate::routing::{Routing, Told};
-use crate::stack::Stack;
+use crate::stack::{LinkState, Stack};
 use crate::{InterfaceChange, NodeInput, NodeOutput, StartError};
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -24,6 +25,8 @@ pub struct Node {
     pub(crate) routing: Routing,
     /// Where the node has ports of its own.
     pub(crate) stack: Option<Box<Stack>>,
+    /// Bridges of the kernel whose spanning tree the node is.
+    pub(crate) kernel_bridges: KernelBridges,
     /// Whether there is a kernel with interfaces that are not ours.
     pub(crate) has_kernel: bool,
     pub(crate) bgp: Option<Bgp>,
@@ -69,6 +72,7 @@ impl Node {
         };
         routing.set_statics(&config.all_static_routes());
         let mut node = Node {
+            kernel_bridges: KernelBridges::new(&config),
             config,
             version: version.to_owned(),
             router_id,
@@ -124,11 +128,12 @@ impl Node {
                     return;
                 }
             }
-            NodeInput::Port { port, up, mac, mtu } => {
+            NodeInput::Port { port, up, mac, mtu, speed, full_duplex } => {
                 if let Some(stack) = &mut self.stack {
-                    stack.port(now, port, (up, mac, mtu), out);
+                    stack.port(now, port, LinkState { up, mac, mtu, speed, full_duplex }, out);
                 }
             }
+            NodeInput::KernelBridge(input) => self.kernel_bridges.handle(now, input, out),
             NodeInput::Tcp { conn, event } => self.tell_bgp(now, Input::Tcp { conn, event }),
             NodeInput::Interface(change) => {
                 self.has_kernel = true;
@@ -136,7 +141,7 @@ impl Node {
             }
             NodeInput::KernelRoute { prefix, route } => self.routing.kernel_route(prefix, route),
             NodeInput::Query { id, query } => {
-                if let Some(answer) = self.query(now, id, query) {
+                if let Some(answer) = self.query(now, id, query, out) {
                     out.push(NodeOutput::Answer { id, answer });
                 }
             }
@@ -168,7 +173,8 @@ impl Node {
         }
         let background = self.routing.has_background().then_some(Instant::ZERO);
         let bgp = self.bgp.as_ref().and_then(Bgp::poll_timeout);
-        earliest([background, bgp, stack, self.retired.as_ref().map(|(_, until)| *until)])
+        let bridges = self.kernel_bridges.poll_timeout();
+        earliest([background, bgp, stack, bridges, self.retired.as_ref().map(|(_, until)| *until)])
     }
 
     /// Does all that is due, and a bounded slice of background work.
@@ -186,6 +192,7 @@ impl Node {
         if self.stopped {
             return;
         }
+        self.kernel_bridges.handle_timeout(now, out);
         self.routing.background();
         if self.retired.as_ref().is_some_and(|(_, until)| *until <= now) {
             self.retired = None;
@@ -297,9 +304,11 @@ impl Node {
         }
     }
 
-    /// Whether what happens on ports of our own is told as events: ARP, IP, TCP, bridges, pings.
+    /// Whether what happens on ports of our own is told as events: ARP, IP, TCP, bridges, pings; and all of
+    /// what spanning tree does, also for bridges of the kernel.
     pub fn watch_stack(&mut self, on: bool) {
         self.stack_watched = on;
+        self.kernel_bridges.watch(on);
         if let Some(stack) = &mut self.stack {
             stack.watch(on);
         }

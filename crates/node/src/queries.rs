@@ -1,14 +1,21 @@
 //! Answers to queries.
 
+use crate::NodeOutput;
 use crate::node::Node;
 use crate::table_view::Table;
 use trunkline_bgp::Input;
-use trunkline_core::Instant;
+use trunkline_core::{Instant, Outbox};
 use trunkline_view::{Answer, ErrorKind, InterfacesView, NodeView, Query};
 
 impl Node {
     /// Answers, or hands the query to BGP, which answers through its outbox.
-    pub(crate) fn query(&mut self, now: Instant, id: u64, query: Query) -> Option<Answer> {
+    pub(crate) fn query(
+        &mut self,
+        now: Instant,
+        id: u64,
+        query: Query,
+        out: &mut Outbox<NodeOutput>,
+    ) -> Option<Answer> {
         match query {
             Query::Node => Some(Answer::Node(self.node_view(now))),
             Query::Interfaces => {
@@ -32,6 +39,9 @@ impl Node {
             | Query::BgpClear { .. }
             | Query::BgpShutdown { .. }
             | Query::BgpStart { .. } => self.query_bgp(now, id, query),
+            Query::SpanningTree { bridge } => Some(self.spanning_trees(now, bridge.as_deref())),
+            Query::SpanningTreeMcheck { bridge, port } => Some(self.mcheck(now, (&bridge, &port), out)),
+            Query::SpanningTreeRecover { bridge, port } => Some(self.recover(now, (&bridge, &port), out)),
             query => match &mut self.stack {
                 Some(stack) => stack.query(now, id, &query).unwrap_or_else(|| {
                     Some(Answer::error(ErrorKind::Invalid, "this node cannot answer that"))

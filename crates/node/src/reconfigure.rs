@@ -23,6 +23,7 @@ impl Node {
         }
         let before = std::mem::replace(&mut self.config, config);
         self.reconfigure_stack(now, &before, out, &mut result);
+        result.changes.extend(self.kernel_bridges.reconfigure(now, &self.config, out));
         self.reconfigure_identity(&before, &mut result);
         result.changes.extend(self.routing.set_statics(&self.config.all_static_routes()));
         self.reconfigure_fib(&before, out, &mut result);

@@ -1,9 +1,10 @@
-//! What a step asks of a node: pings, traceroutes, TCP connections.
+//! What a step asks of a node: pings, traceroutes, TCP connections, orders to spanning tree.
 
 use super::units;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use toml::de::DeValue;
 use trunkline_config::{Section, Value};
+use trunkline_node::config::DEFAULT_BRIDGE;
 use trunkline_view::Query;
 use trunkline_view::probe::{ConnectQuery, PingQuery, TracerouteQuery, TransferQuery};
 
@@ -84,6 +85,24 @@ pub(super) fn close(section: &mut Section<'_>) -> Option<Query> {
 pub(super) fn abort(section: &mut Section<'_>) -> Option<Query> {
     let name = section.require("name", "\"c1\"", name);
     Some(Query::TcpAbort { name: name? })
+}
+
+/// `mcheck`.
+pub(super) fn mcheck(section: &mut Section<'_>) -> Option<Query> {
+    let (bridge, port) = bridge_port(section)?;
+    Some(Query::SpanningTreeMcheck { bridge, port })
+}
+
+/// `recover`.
+pub(super) fn recover(section: &mut Section<'_>) -> Option<Query> {
+    let (bridge, port) = bridge_port(section)?;
+    Some(Query::SpanningTreeRecover { bridge, port })
+}
+
+/// A port of a bridge: of `br0`, unless another is named.
+fn bridge_port(section: &mut Section<'_>) -> Option<(String, String)> {
+    let bridge = section.read("bridge", name).unwrap_or_else(|| DEFAULT_BRIDGE.to_owned());
+    Some((bridge, section.require("port", "\"eth1\"", name)?))
 }
 
 /// 1 ms to a minute.

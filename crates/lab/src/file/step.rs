@@ -13,7 +13,7 @@ use trunkline_core::Duration;
 use trunkline_view::Query;
 
 /// What a step may do; it does one of these.
-const ACTIONS: [&str; 14] = [
+const ACTIONS: [&str; 16] = [
     "ping",
     "traceroute",
     "listen",
@@ -22,6 +22,8 @@ const ACTIONS: [&str; 14] = [
     "close",
     "abort",
     "transfer",
+    "mcheck",
+    "recover",
     "cut",
     "restore",
     "crash",
@@ -156,6 +158,8 @@ fn action<'a>(key: &'static str, value: &Value<'a>, context: &Context<'_, 'a>) -
         "send" => asked(query::send, "node")?,
         "close" => asked(query::close, "node")?,
         "abort" => asked(query::abort, "node")?,
+        "mcheck" => asked(query::mcheck, "node")?,
+        "recover" => asked(query::recover, "node")?,
         _ => return change(value, context),
     }))
 }

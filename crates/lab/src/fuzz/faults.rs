@@ -159,7 +159,7 @@ impl<'s> Troubled<'s> {
                 }
             }
             if wanted != config {
-                lab.set_link(link, wanted);
+                lab.set_link(link, wanted, &mut ());
             }
             match (cut, lab.is_cut(link)) {
                 (true, false) => lab.cut(link, &mut ()),

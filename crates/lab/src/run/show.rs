@@ -7,6 +7,7 @@ use crate::words;
 use serde_json::{Value, json};
 use trunkline_core::Instant;
 use trunkline_view::bgp::RoutesQuery;
+use trunkline_view::stp::{TreePortView, TreeView};
 use trunkline_view::{Answer, Query};
 
 /// Entries of a page.
@@ -44,6 +45,7 @@ pub(crate) fn state(lab: &mut Lab, node: NodeIndex, show: Show) -> Result<Vec<Va
         let query = match show {
             Show::Arp => Query::Arp { interface: None },
             Show::Mac => Query::Mac { bridge: None },
+            Show::SpanningTree => Query::SpanningTree { bridge: None },
             Show::Tcp => Query::Tcp,
             Show::Ip => Query::IpStatistics,
             Show::Interfaces => Query::Interfaces,
@@ -68,6 +70,10 @@ pub(crate) fn state(lab: &mut Lab, node: NodeIndex, show: Show) -> Result<Vec<Va
         let next = match answer {
             Answer::Arp(view) => add(&mut entries, &view.entries, None),
             Answer::Mac(view) => add(&mut entries, &view.entries, None),
+            Answer::SpanningTree(view) => {
+                entries.extend(view.bridges.iter().flat_map(tree_ports));
+                None
+            }
             Answer::Tcp(view) => {
                 add(&mut entries, &view.connections, None);
                 // A listener is a connection in the state LISTEN (RFC 9293 §3.3.2).
@@ -92,6 +98,25 @@ pub(crate) fn state(lab: &mut Lab, node: NodeIndex, show: Show) -> Result<Vec<Va
             None => return Ok(entries),
         }
     }
+}
+
+/// Each port of a bridge as an entry, with what is said of the bridge: the `name` of the port is its `port`, its `id` its
+/// `port_id`, the bridge's `id` its `bridge_id`.
+fn tree_ports(tree: &TreeView) -> Vec<Value> {
+    let Some(Value::Object(mut bridge)) = plain(tree) else { return Vec::new() };
+    bridge.remove("ports");
+    let id = bridge.remove("id").unwrap_or_default();
+    bridge.insert("bridge_id".to_owned(), id);
+    let entry = |port: &TreePortView| {
+        let Value::Object(mut entry) = plain(port)? else { return None };
+        for (name, member) in [("name", "port"), ("id", "port_id")] {
+            let value = entry.remove(name).unwrap_or_default();
+            entry.insert(member.to_owned(), value);
+        }
+        entry.extend(bridge.clone());
+        Some(Value::Object(entry))
+    };
+    tree.ports.iter().filter_map(entry).collect()
 }
 
 fn add<T: serde::Serialize>(entries: &mut Vec<Value>, items: &[T], next: Option<u64>) -> Option<u64> {

@@ -28,15 +28,18 @@ impl Lab {
         self.links.get(link.index()).is_some_and(|state| state.cut)
     }
 
-    /// Changes what a link does to frames from now on. Its name stays.
-    pub fn set_link(&mut self, link: LinkIndex, mut config: LinkConfig) {
+    /// Changes what a link does to frames from now on. Its name stays. Nodes hear of another rate.
+    pub fn set_link(&mut self, link: LinkIndex, mut config: LinkConfig, observer: &mut dyn Observer) {
         let Some(state) = self.links.get_mut(link.index()) else { return };
         config.name.clone_from(&state.config.name);
         let lines = state.first_line as usize..state.first_line as usize + state.ends.len();
         for state in self.lines.get_mut(lines).into_iter().flatten() {
             state.line.set_config(&config);
         }
-        state.config = config;
+        let before = std::mem::replace(&mut state.config, config);
+        if before.rate != state.config.rate {
+            self.tell_link(link.0, observer);
+        }
     }
 
     /// Sends a frame by a node's interface, as if the node had sent it.

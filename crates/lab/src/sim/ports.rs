@@ -1,7 +1,7 @@
 //! Ports and carriers: which cable is in which port, and who knows that it works.
 
 use super::node::Jack;
-use super::{Lab, LabError, NodeIndex, Observer};
+use super::{EndState, Lab, LabError, NodeIndex, Observer};
 use crate::digest::Digest;
 use trunkline_core::{MacAddr, PortId};
 use trunkline_node::NodeInput;
@@ -123,11 +123,24 @@ impl Lab {
         state.node.is_some() && enabled
     }
 
+    /// The nodes of a link hear of it as it is now.
+    pub(super) fn tell_link(&mut self, link: u32, observer: &mut dyn Observer) {
+        for end in 0..self.links[link as usize].ends.len() {
+            let EndState { node, port, up, .. } = self.links[link as usize].ends[end];
+            self.tell_port(node, port, up, observer);
+        }
+    }
+
+    /// Tells a node how a port of it is: its carrier, its speed, and whether it is a cable's, so that both ends may send
+    /// at once.
     fn tell_port(&mut self, node: u32, port: Option<PortId>, up: bool, observer: &mut dyn Observer) {
         let Some(port) = port else { return };
-        let Some(mac) = self.nodes[node as usize].jacks.get(port.index()).map(|jack| jack.mac) else {
-            return;
-        };
-        self.tell(node, NodeInput::Port { port, up, mac, mtu: MTU }, observer);
+        let Some(jack) = self.nodes[node as usize].jacks.get(port.index()) else { return };
+        let (mac, link) = (jack.mac, jack.plugged.and_then(|(link, _)| self.links.get(link as usize)));
+        // In Mbit/s, at least one.
+        let speed = link.and_then(|link| link.config.rate);
+        let speed = speed.map(|rate| u32::try_from(rate / 1_000_000).unwrap_or(u32::MAX).max(1));
+        let full_duplex = link.map(|link| link.ends.len() <= 2);
+        self.tell(node, NodeInput::Port { port, up, mac, mtu: MTU, speed, full_duplex }, observer);
     }
 }

@@ -345,11 +345,11 @@ fn a_link_can_become_bad_and_good_again() {
     let mut lab = star(1, 2, |_| {});
     let b = lab.link("b").unwrap();
     let mut ear = Ear::default();
-    lab.set_link(b, LinkConfig { loss: 1.0, ..LinkConfig::new("another name") });
+    lab.set_link(b, LinkConfig { loss: 1.0, ..LinkConfig::new("another name") }, &mut ());
     assert_eq!(lab.links().nth(b.index()).unwrap().1.name, "b");
     ping(&mut lab, "a", 2, &mut ear);
     lab.run_until(millis(10_000), &mut ear);
-    lab.set_link(b, LinkConfig::new("b"));
+    lab.set_link(b, LinkConfig::new("b"), &mut ());
     ping(&mut lab, "a", 2, &mut ear);
     lab.run_until(millis(20_000), &mut ear);
     assert_eq!(received(&ear), [0, 5]);

@@ -156,7 +156,14 @@ impl EventLoop {
         if before != Some(state) {
             self.ports.told[number] = Some(state);
             let State { up, mac, mtu } = state;
-            self.feed(NodeInput::Port { port: PortId(number as u32), up, mac, mtu });
+            self.feed(NodeInput::Port {
+                port: PortId(number as u32),
+                up,
+                mac,
+                mtu,
+                speed: None,
+                full_duplex: None,
+            });
         }
         true
     }

@@ -1,7 +1,7 @@
 //! Interfaces of the node's own: what is known of each, and who must hear when that changes.
 
 use super::frames::FrameCounters;
-use super::links::{Link, Role};
+use super::links::{Link, LinkState, Role};
 use super::plan::Defaults;
 use super::{Said, Stack};
 use crate::config::InterfaceConfig;
@@ -118,14 +118,14 @@ impl Stack {
         &mut self,
         now: Instant,
         number: PortId,
-        (up, mac, mtu): (bool, MacAddr, u32),
+        link: LinkState,
         out: &mut Outbox<NodeOutput>,
     ) {
         let Some(port) = self.ports.get_mut(number.index()) else { return };
-        port.state = (up, mac, mtu);
+        port.state = link;
         let own = port.interface;
         if let Some(Some(interface)) = self.interfaces.get_mut(own) {
-            (interface.carrier, interface.port_mac, interface.port_mtu) = (up, mac, mtu);
+            (interface.carrier, interface.port_mac, interface.port_mtu) = (link.up, link.mac, link.mtu);
         }
         self.refresh(now, own, out);
         self.work(now, out);

@@ -25,6 +25,22 @@ pub(super) enum Role {
     Interface(usize),
 }
 
+/// What is said of a port: see [`NodeInput::Port`](crate::NodeInput::Port).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct LinkState {
+    pub(crate) up: bool,
+    pub(crate) mac: MacAddr,
+    pub(crate) mtu: u32,
+    pub(crate) speed: Option<u32>,
+    pub(crate) full_duplex: Option<bool>,
+}
+
+impl LinkState {
+    /// Of a port of which nothing was said.
+    const UNKNOWN: LinkState =
+        LinkState { up: false, mac: MacAddr::UNSPECIFIED, mtu: u32::MAX, speed: None, full_duplex: None };
+}
+
 /// A port.
 #[derive(Debug)]
 pub(super) struct Port {
@@ -35,8 +51,8 @@ pub(super) struct Port {
     pub(super) interface: usize,
     /// It has a carrier and is enabled.
     pub(super) up: bool,
-    /// What was said of it last: carrier, MAC address, the most octets of a packet.
-    pub(super) state: (bool, MacAddr, u32),
+    /// What was said of it last.
+    pub(super) state: LinkState,
     pub(super) frames_in: u64,
     pub(super) octets_in: u64,
     pub(super) frames_out: u64,
@@ -53,7 +69,7 @@ impl Port {
             role,
             interface,
             up: false,
-            state: (false, MacAddr::UNSPECIFIED, u32::MAX),
+            state: LinkState::UNKNOWN,
             frames_in: 0,
             octets_in: 0,
             frames_out: 0,

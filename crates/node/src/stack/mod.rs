@@ -30,6 +30,7 @@ mod speaker;
 mod tasks;
 mod traceroute;
 mod transfer;
+mod trees;
 mod views;
 
 use crate::InterfaceChange;
@@ -51,6 +52,7 @@ use trunkline_tcp::{self as tcp, Tcp};
 use trunkline_view::{Answer, EventKind};
 
 pub(crate) use interface::FIRST_INDEX;
+pub(crate) use links::LinkState;
 
 /// The most packets and segments that one call handles before time goes on: a node that talks to itself without end
 /// must not stop the others.
@@ -244,10 +246,8 @@ impl Stack {
         }
         self.deadline = None;
         self.resting = false;
-        for state in self.bridges.iter_mut().flatten() {
-            if state.bridge.poll_timeout().is_some_and(|due| due <= now) {
-                state.bridge.handle_timeout(now);
-            }
+        for number in 0..self.bridges.len() {
+            self.bridge_timeout(now, number, out);
         }
         for number in 0..self.interfaces.len() {
             self.arp_timeout(now, number, out);
@@ -263,7 +263,7 @@ impl Stack {
         self.sockets_timeout(now);
         self.work(now, out);
         for number in 0..self.bridges.len() {
-            let due = self.bridges[number].as_ref().and_then(|state| state.bridge.poll_timeout());
+            let due = self.bridges[number].as_ref().and_then(BridgeState::poll_timeout);
             self.note(due);
         }
         for number in 0..self.interfaces.len() {

@@ -1,12 +1,9 @@
 //! What a configuration means for the stack: its interfaces, bridges, and the settings of its machines.
 
-use crate::config::{BridgeConfig, InterfaceConfig, Kind, NodeConfig, PortKind};
+use crate::config::{BridgeConfig, DEFAULT_BRIDGE, InterfaceConfig, Kind, NodeConfig, PortKind};
 use trunkline_arp as arp;
 use trunkline_core::PortId;
 use trunkline_ip as ip;
-
-/// The bridge of a switch that names none.
-const DEFAULT_BRIDGE: &str = "br0";
 
 /// An interface to be.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,14 +26,14 @@ pub(super) enum PlannedLink {
 /// Whether a configuration needs the stack.
 pub(super) fn is_wanted(config: &NodeConfig) -> bool {
     config.kind != Kind::Router
-        || !config.bridges.is_empty()
+        || config.bridges.iter().any(|bridge| !bridge.kernel)
         || config.interfaces.iter().any(|interface| interface.port != PortKind::Kernel)
 }
 
-/// The bridges.
+/// The bridges that are ours.
 pub(super) fn bridges(config: &NodeConfig) -> Vec<BridgeConfig> {
     if !config.bridges.is_empty() || config.kind != Kind::Switch {
-        return config.bridges.clone();
+        return config.bridges.iter().filter(|bridge| !bridge.kernel).cloned().collect();
     }
     let ports = config.owned_ports().filter(|i| i.address.is_empty()).map(|i| i.name.clone());
     vec![BridgeConfig { ports: ports.collect(), ..BridgeConfig::new(DEFAULT_BRIDGE) }]

@@ -7,6 +7,7 @@ use super::plan::{self, Defaults, Planned, PlannedLink};
 use super::sockets::Server;
 use super::{Said, Stack};
 use crate::config::{BridgeConfig, InterfaceConfig, NodeConfig};
+use crate::spanning_tree::differences;
 use crate::{InterfaceChange, NodeOutput};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
@@ -111,7 +112,7 @@ impl Stack {
         self.interfaces.iter().position(is_it)
     }
 
-    fn bridge_number(&self, name: &str) -> Option<usize> {
+    pub(super) fn bridge_number(&self, name: &str) -> Option<usize> {
         let is_it = |b: &Option<BridgeState>| b.as_ref().is_some_and(|b| b.config.name == name);
         self.bridges.iter().position(is_it)
     }
@@ -201,7 +202,8 @@ impl Stack {
         if let Link::Port(port) = link
             && let Some(port) = self.ports.get(port.index()).filter(|port| port.name == *name)
         {
-            (interface.carrier, interface.port_mac, interface.port_mtu) = port.state;
+            let link = port.state;
+            (interface.carrier, interface.port_mac, interface.port_mtu) = (link.up, link.mac, link.mtu);
         }
         self.interfaces[number] = Some(interface);
         Some(format!("interface {name} added"))
@@ -215,11 +217,13 @@ impl Stack {
         if state.config == *wanted {
             return None;
         }
-        if state.config.ageing_time != wanted.ageing_time {
+        let before = std::mem::replace(&mut state.config, wanted.clone());
+        if before.ageing_time != wanted.ageing_time {
             state.bridge.set_ageing_time(now, wanted.ageing_time);
         }
-        state.config = wanted.clone();
-        Some(format!("bridge {} changed", wanted.name))
+        state.set_tree(now);
+        let words = differences(&before, wanted);
+        (!words.is_empty()).then(|| format!("bridge {}: {}", wanted.name, words.join(", ")))
     }
 
     /// Who gets the frames of each port.
@@ -254,6 +258,9 @@ impl Stack {
                     state.bridge.add_port(id, PortState::Discarding);
                 }
             }
+        }
+        for number in 0..self.bridges.len() {
+            self.tree_ports(now, number);
         }
     }
 }

@@ -1,6 +1,5 @@
 //! Answers to queries about the stack.
 
-use super::bridges::state_name;
 use super::interface::Interface;
 use super::sockets::{Server, Socket, address, service_name};
 use super::{Stack, tcp};
@@ -67,13 +66,9 @@ impl Stack {
             if only.is_some_and(|only| only != name) {
                 continue;
             }
-            let port_name = |id: PortId| self.ports.get(id.index()).map(|port| self.name_of(port.interface));
             let port = |id: PortId| BridgePortView {
-                name: port_name(id).unwrap_or_default(),
-                state: match self.ports.get(id.index()) {
-                    Some(port) if port.up => state.bridge.port_state(id).map_or("", state_name).to_owned(),
-                    _ => "disabled".to_owned(),
-                },
+                name: self.port_name(id),
+                state: self.port_state_name(now, state, id).to_owned(),
                 counters: named(state.bridge.port_counters(id).unwrap_or_default().named()),
             };
             view.bridges.push(BridgeView {
@@ -86,7 +81,7 @@ impl Stack {
             view.entries.extend(state.bridge.entries(now).map(|entry| MacEntry {
                 bridge: name.clone(),
                 mac: entry.mac.to_string(),
-                port: port_name(entry.port).unwrap_or_default(),
+                port: self.port_name(entry.port),
                 age: entry.age.as_secs_f64(),
                 fixed: entry.kind == bridge::Kind::Static,
             }));

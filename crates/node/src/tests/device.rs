@@ -45,7 +45,7 @@ impl Device {
         device.with(|node, now, out| node.start(now, out));
         for port in (0..ports).map(PortId) {
             let mac = mac(port);
-            device.feed(NodeInput::Port { port, up: true, mac, mtu: 1500 });
+            device.feed(NodeInput::Port { port, up: true, mac, mtu: 1500, speed: None, full_duplex: None });
         }
         device
     }

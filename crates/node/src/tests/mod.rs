@@ -3,6 +3,7 @@
 mod device;
 mod fib;
 mod found;
+mod kernel_bridges;
 mod node;
 mod pair;
 mod routing;

@@ -27,7 +27,11 @@ fn node(config: NodeConfig) -> (Node, Outbox<NodeOutput>) {
     let mut node = Node::new(config, kernel, 1, "test").unwrap();
     node.start(Instant::ZERO, &mut out);
     let (port, mac) = (PortId(0), MacAddr([2, 0, 0, 0, 0, 1]));
-    node.handle(Instant::ZERO, NodeInput::Port { port, up: true, mac, mtu: 1500 }, &mut out);
+    node.handle(
+        Instant::ZERO,
+        NodeInput::Port { port, up: true, mac, mtu: 1500, speed: None, full_duplex: None },
+        &mut out,
+    );
     (node, out)
 }
 
@@ -117,7 +121,11 @@ fn a_node_gets_a_stack_while_it_runs() {
     let done = node.reconfigure(Instant::ZERO, with, &mut out);
     assert_eq!(done.changes, ["interfaces of the node's own added"]);
     let (port, mac) = (PortId(0), MacAddr([2, 0, 0, 0, 0, 1]));
-    node.handle(Instant::ZERO, NodeInput::Port { port, up: true, mac, mtu: 1500 }, &mut out);
+    node.handle(
+        Instant::ZERO,
+        NodeInput::Port { port, up: true, mac, mtu: 1500, speed: None, full_duplex: None },
+        &mut out,
+    );
     settle(&mut node, &mut out);
     assert_eq!(node.routing.why_not_installed(p("10.9.0.0/16")), None);
     assert_eq!(node.routing.way_to(a("198.51.101.7")), Some(1_000_000));

@@ -10,6 +10,7 @@ mod routing;
 mod speakers;
 mod switching;
 mod transport;
+mod trees;
 mod wire;
 
 use crate::config::{InterfaceConfig, Kind, NodeConfig, PortKind};

@@ -102,8 +102,10 @@ impl Net {
     /// Cuts or restores a link.
     pub(super) fn carrier(&mut self, link: usize, up: bool) {
         self.links[link].up = up;
+        let full_duplex = Some(self.links[link].ends.len() == 2);
         for (node, port) in self.links[link].ends.clone() {
-            let input = NodeInput::Port { port, up, mac: mac(node, port), mtu: 1500 };
+            let mac = mac(node, port);
+            let input = NodeInput::Port { port, up, mac, mtu: 1500, speed: Some(1000), full_duplex };
             self.with(node, |node, now, out| node.handle(now, input, out));
         }
     }
@@ -123,7 +125,7 @@ impl Net {
                 NodeOutput::Answer { id, answer } => drop(self.answers.insert(id, answer)),
                 NodeOutput::Tcp(_) => {}
                 NodeOutput::Fib(change) => panic!("there is no kernel: {change:?}"),
-                NodeOutput::KernelBridge(order) => panic!("there is no kernel: {order:?}"),
+                NodeOutput::KernelBridge(action) => panic!("there is no kernel: {action:?}"),
             }
         }
         result
