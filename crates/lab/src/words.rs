@@ -33,8 +33,9 @@ pub fn event(event: &EventKind) -> String {
         EventKind::Tcp { local, remote, from, to, message } => {
             format!("TCP {local} {remote}: {from} -> {to}: {message}")
         }
-        EventKind::Bridge { bridge, message } => format!("{bridge}: {message}"),
-        EventKind::SpanningTree { bridge, message } => format!("spanning tree {bridge}: {message}"),
+        EventKind::Bridge { bridge, message } | EventKind::SpanningTree { bridge, message } => {
+            format!("{bridge}: {message}")
+        }
         EventKind::Ping { destination, reply } => format!("ping {destination}: {}", ping(reply)),
         EventKind::Socket { name, message } => format!("socket {name}: {message}"),
         EventKind::Missed { count } => format!("{count} events missed"),

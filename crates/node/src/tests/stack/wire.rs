@@ -125,7 +125,7 @@ impl Net {
                 NodeOutput::Answer { id, answer } => drop(self.answers.insert(id, answer)),
                 NodeOutput::Tcp(_) => {}
                 NodeOutput::Fib(change) => panic!("there is no kernel: {change:?}"),
-                NodeOutput::KernelBridge(action) => panic!("there is no kernel: {action:?}"),
+                NodeOutput::KernelBridge(order) => panic!("there is no kernel: {order:?}"),
             }
         }
         result
