@@ -6,11 +6,11 @@
 
 use std::net::Ipv4Addr;
 use std::time::Instant as Clock;
-use trunkline_core::{Duration, Frame, Instant};
+use trunkline_core::{Duration, Frame, Instant, MacAddr};
 use trunkline_lab::file::parse;
 use trunkline_lab::link::LinkConfig;
 use trunkline_lab::sim::{Asked, Lab, NodeIndex};
-use trunkline_node::config::{InterfaceConfig, Kind, NodeConfig, PortKind};
+use trunkline_node::config::{BridgeConfig, InterfaceConfig, Kind, NodeConfig, PortKind};
 use trunkline_view::probe::PingQuery;
 use trunkline_view::{Answer, Query};
 
@@ -19,6 +19,8 @@ fn main() {
         hops(10, len);
     }
     switches(100);
+    trees(79);
+    trees(100);
     routers(100);
 }
 
@@ -110,6 +112,28 @@ fn switches(count: usize) {
         &format!("{count} switches in a row, ten pings a second over all"),
         Duration::from_secs(100),
     );
+}
+
+/// A ring of switches with RSTP. Information is at most 40 hops old (Max Age): in a ring of more than 81 switches, those
+/// that are farthest from the root never hear of it for long, and quarrel all the time.
+fn trees(count: usize) {
+    let mut lab = Lab::new(1);
+    let switches: Vec<NodeIndex> = (0..count)
+        .map(|n| {
+            let mut config = device(&format!("s{n}"), Kind::Switch, 2);
+            let priority = if n == 0 { 4096 } else { trunkline_stp::Config::DEFAULT_PRIORITY };
+            let tree = trunkline_stp::Config::new(trunkline_stp::Protocol::Rstp, MacAddr::UNSPECIFIED);
+            let tree = trunkline_stp::Config { priority, max_age: 40, forward_delay: 30, ..tree };
+            let ports = config.interfaces.iter().map(|interface| interface.name.clone()).collect();
+            config.bridges =
+                vec![BridgeConfig { ports, spanning_tree: Some(tree), ..BridgeConfig::new("br0") }];
+            lab.add_node(config, &mut ()).unwrap()
+        })
+        .collect();
+    for n in 0..count {
+        link(&mut lab, &format!("l{n}"), [(switches[n], "eth1"), (switches[(n + 1) % count], "eth0")]);
+    }
+    virtual_time(&mut lab, &format!("{count} switches with RSTP in a ring"), Duration::from_secs(3600));
 }
 
 /// A ring of routers, each in an AS of its own with a prefix of its own.

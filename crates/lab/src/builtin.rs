@@ -19,6 +19,7 @@ macro_rules! labs {
 
 labs! {
     "arp",
+    "backup-port",
     "bgp-messages",
     "bgp-open-reset",
     "bgp-tcp-ao",
@@ -26,6 +27,10 @@ labs! {
     "icmp-redirect",
     "icmp-redirect-secondary",
     "proxy-arp",
+    "rstp-direct-failure",
+    "rstp-edge-port",
+    "rstp-indirect-failure",
+    "rstp-sync",
     "tcp-states",
 }
 

@@ -74,6 +74,8 @@ pub fn keys() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
         close = {}
         abort = {}
         transfer = {}
+        mcheck = {}
+        recover = {}
         expect = {}
     ";
     let mut keys = keys_with(SKELETON, |root| read(root, &Lines(SKELETON)));
