@@ -10,12 +10,14 @@
 //! | commands, reload, shutdown | `event_loop/control.rs` |
 //! | kernel changes to the node, routes to the kernel | `event_loop/kernel.rs` |
 //! | events to subscribers and the log | `event_loop/report.rs` |
+//! | spanning tree on bridges of the kernel | `bridge/mod.rs`, `event_loop/bridges.rs` |
 //! | listeners and their MD5 keys | `listener.rs` |
 //! | socket options the standard library lacks (`unsafe`) | `sockopt.rs` |
 //! | interfaces and other programs' routes | `netlink/links.rs`, `netlink/others.rs`, `netlink/monitor.rs` |
 //! | our routes in the kernel | `netlink/fib.rs`, `netlink/encode.rs` |
 //! | the handle, signals | `handle.rs`, `signals.rs` |
 
+mod bridge;
 mod clock;
 mod conn;
 mod event_loop;
@@ -68,9 +70,10 @@ pub fn spawn(config: NodeConfig, options: Options) -> Result<NodeHandle, StartEr
         .name(format!("node-{}", config.name))
         .spawn(move || {
             let _guard = Finish(shared);
+            let bridges = !event_loop::bridges::wanted(&config).is_empty();
             match EventLoop::new(parts, config, options) {
                 Ok(event_loop) => {
-                    if let Err(error) = privileges::keep_network() {
+                    if let Err(error) = privileges::keep_network(bridges) {
                         tracing::warn!("cannot give up privileges: {error}");
                     }
                     let _ = started.send(Ok(()));

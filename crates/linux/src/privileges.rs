@@ -1,15 +1,18 @@
 //! Gives up what a thread no longer needs once its sockets are open (capabilities(7)).
 //!
 //! Capabilities belong to threads, and a new thread has those of the one that starts it. A node's thread keeps what a
-//! reload may need: routes and low port numbers, not CAP_NET_RAW, since ports of its own are open and stay the same. What reads files and answers queries keeps no power over the
-//! network at all. None can gain privileges again by starting a program.
+//! reload may need: routes and low port numbers, not CAP_NET_RAW, since ports of its own are open and stay the same;
+//! those of a bridge of the kernel come and go. What reads files and answers queries keeps no power over the network at
+//! all. None can gain privileges again by starting a program.
 
 use rustix::thread::{CapabilitySet, CapabilitySets, capabilities, set_capabilities, set_no_new_privs};
 use std::io;
 
-/// A node: CAP_NET_ADMIN for routes and interfaces, CAP_NET_BIND_SERVICE for port 179.
-pub(crate) fn keep_network() -> io::Result<()> {
-    keep(CapabilitySet::NET_ADMIN | CapabilitySet::NET_BIND_SERVICE)
+/// A node: CAP_NET_ADMIN for routes, interfaces and bridges, CAP_NET_BIND_SERVICE for port 179; CAP_NET_RAW for ports of
+/// a bridge that are yet to join, where it has such `bridges`.
+pub(crate) fn keep_network(bridges: bool) -> io::Result<()> {
+    let raw = if bridges { CapabilitySet::NET_RAW } else { CapabilitySet::empty() };
+    keep(CapabilitySet::NET_ADMIN | CapabilitySet::NET_BIND_SERVICE | raw)
 }
 
 /// The calling thread, and those it starts from now on, keep only the power over files that the configuration and the
@@ -46,7 +49,7 @@ mod tests {
     fn only_what_is_kept_is_left_and_only_of_this_thread() {
         let before = capabilities(None).unwrap();
         let (network, files) = std::thread::spawn(|| {
-            keep_network().unwrap();
+            keep_network(false).unwrap();
             let network = capabilities(None).unwrap();
             // Nothing comes back: not even what the second list has.
             keep_files().unwrap();

@@ -54,6 +54,11 @@ pub(crate) fn set_min_ttl(socket: &impl AsFd, v4: bool, ttl: u8) -> io::Result<(
     }
 }
 
+/// The kernel's priority of what we send, which queues and tags of VLANs may be made of: 0..=7.
+pub(crate) fn set_priority(socket: &impl AsFd, priority: c_int) -> io::Result<()> {
+    set(socket, libc::SOL_SOCKET, libc::SO_PRIORITY, &priority)
+}
+
 /// `bind` with port 0 leaves the choice of the port to `connect`, so one port can serve many peers.
 pub(crate) fn set_bind_address_no_port(socket: &impl AsFd) -> io::Result<()> {
     set(socket, libc::IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &c_int::from(true))

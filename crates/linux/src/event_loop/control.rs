@@ -80,6 +80,7 @@ impl EventLoop {
         self.shared.set_name(&config.name);
         let done = self.node.reconfigure(self.now, config, &mut self.out);
         self.carry_out();
+        self.configure_bridges();
         ReloadView { applied: true, changes: done.changes, reset: done.reset, problems: None }
     }
 
@@ -102,8 +103,9 @@ impl EventLoop {
         self.stop_at.is_some_and(|at| drained() || at <= self.now)
     }
 
-    /// The last act: no route of ours stays in the kernel.
+    /// The last act: no route of ours stays in the kernel, and its bridges are as they were.
     pub(super) fn end(mut self) {
+        self.bridges.end();
         if let Some(fib) = &mut self.fib
             && let Err(error) = fib.end()
         {

@@ -61,6 +61,7 @@ impl EventLoop {
         for event in events.drain(..) {
             match event {
                 KernelEvent::Interface(change) => {
+                    self.bridges_changed(&change);
                     if !self.port_changed(&change) {
                         self.feed(NodeInput::Interface(change));
                     }

@@ -5,6 +5,7 @@
 //! is remembered in a ready list, so no peer and no burst can starve another's keepalives. Octets come before timers:
 //! a hold timer never expires over octets that wait to be read.
 
+pub(crate) mod bridges;
 mod connections;
 mod control;
 mod kernel;
@@ -12,6 +13,7 @@ mod ports;
 mod report;
 mod tcp;
 
+use crate::bridge::Bridges;
 use crate::handle::{Reply, Shared, Subscriber};
 use crate::listener::Listeners;
 use crate::netlink::encode::Place;
@@ -40,6 +42,8 @@ const MONITOR: Token = Token(1);
 const FIRST_LISTENER: usize = 16;
 const FIRST_PORT: usize = 1024;
 const FIRST_CONNECTION: usize = 4096;
+/// Beyond all connections; an interface's index is below 2^31.
+const FIRST_BRIDGE_PORT: usize = 1 << 30;
 
 /// Readiness events taken from epoll at once.
 const EVENTS_PER_TURN: usize = 1024;
@@ -69,6 +73,7 @@ pub(crate) struct Prepared {
     poll: Poll,
     listeners: Listeners,
     ports: Ports,
+    bridges: Bridges,
     fib: Option<Fib>,
     monitor: Monitor,
     pub(crate) shared: Arc<Shared>,
@@ -84,6 +89,8 @@ impl Prepared {
             .map_err(|(address, error)| StartError::Listen { address, error })?;
         // Before the monitor: a TAP interface comes into being here.
         let ports = Ports::open(config, poll.registry(), FIRST_PORT)?;
+        let registry = poll.registry().try_clone().map_err(StartError::system("use epoll"))?;
+        let bridges = Bridges::new(registry, FIRST_BRIDGE_PORT);
         let fib = if config.fib.install { Some(open_fib(place(config))?) } else { None };
         let port = fib.as_ref().map_or(0, Fib::port);
         let monitor = Monitor::open(config.fib.table, port, monitor::RECEIVE_BUFFER)
@@ -91,7 +98,8 @@ impl Prepared {
         poll.registry()
             .register(&mut SourceFd(&monitor.raw_fd()), MONITOR, Interest::READABLE)
             .map_err(StartError::system("use epoll"))?;
-        Ok(Prepared { poll, listeners, ports, fib, monitor, shared: Shared::new(config.name.clone(), waker) })
+        let shared = Shared::new(config.name.clone(), waker);
+        Ok(Prepared { poll, listeners, ports, bridges, fib, monitor, shared })
     }
 }
 
@@ -129,6 +137,7 @@ pub(crate) struct EventLoop {
     poll: Poll,
     listeners: Listeners,
     ports: Ports,
+    bridges: Bridges,
     connections: Connections,
     monitor: Monitor,
     kernel_events: Vec<KernelEvent>,
@@ -168,6 +177,7 @@ impl EventLoop {
             poll: parts.poll,
             listeners: parts.listeners,
             ports: parts.ports,
+            bridges: parts.bridges,
             connections: Connections::default(),
             monitor: parts.monitor,
             kernel_events: Vec::new(),
@@ -189,6 +199,7 @@ impl EventLoop {
         this.tell_ports(&links);
         this.node.start(this.now, &mut this.out);
         this.carry_out();
+        this.configure_bridges();
         Ok(this)
     }
 
@@ -214,12 +225,14 @@ impl EventLoop {
     }
 
     fn turn(&mut self) {
+        self.refresh_bridges();
         self.take_commands();
         self.take_kernel_changes();
         self.tell_failed();
         self.accept();
         self.read();
         self.read_ports();
+        self.read_bridges();
         self.now = clock::now();
         if self.node.poll_timeout().is_some_and(|at| at <= self.now) {
             self.node.handle_timeout(self.now, &mut self.out);
@@ -239,7 +252,8 @@ impl EventLoop {
     /// How long epoll may sleep.
     fn delay(&self) -> Option<Duration> {
         let fib_waits = self.fib.as_ref().is_some_and(Fib::has_batch) || !self.refused.is_empty();
-        if self.commands_wait || self.connections.have_work() || self.ports.has_work() || fib_waits {
+        let frames_wait = self.ports.has_work() || self.bridges.has_work();
+        if self.commands_wait || self.connections.have_work() || frames_wait || fib_waits {
             return Some(Duration::ZERO);
         }
         let next = earliest([
@@ -249,6 +263,7 @@ impl EventLoop {
             self.monitor.poll_timeout(),
             self.reconcile.at,
             self.connections.poll_timeout(),
+            self.bridges.poll_timeout(),
         ])?;
         let now = clock::now();
         if next <= now {
@@ -262,6 +277,7 @@ impl EventLoop {
         match event.token() {
             WAKER => self.commands_wait = true,
             MONITOR => self.monitor.ready = true,
+            Token(n) if n >= FIRST_BRIDGE_PORT => self.bridges.ready(n),
             Token(n) if n >= FIRST_CONNECTION => self.connection_ready(n - FIRST_CONNECTION, event),
             Token(n) if n >= FIRST_PORT => {
                 self.ports.ready(n - FIRST_PORT, event.is_readable(), event.is_writable());
@@ -281,6 +297,7 @@ impl EventLoop {
             match output {
                 NodeOutput::Frame { port, frame } => self.ports.send(port, frame),
                 NodeOutput::Tcp(action) => self.tcp_action(action),
+                NodeOutput::KernelBridge(action) => self.bridges.act(self.now, action),
                 NodeOutput::Fib(change) => {
                     if let Some(fib) = &mut self.fib {
                         fib.push(change, &self.monitor.others, &mut self.refused);

@@ -5,17 +5,57 @@ use netlink_packet_core::ParseableParametrized;
 use netlink_packet_route::AddressFamily;
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::address::{AddressAttribute, AddressFlags, AddressMessage};
-use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkMessage};
+use netlink_packet_route::link::{InfoBridge, InfoData, LinkAttribute, LinkFlags, LinkInfo, LinkMessage};
 use std::collections::BTreeMap;
 use std::io;
 use std::net::IpAddr;
 use trunkline_node::InterfaceChange;
 use trunkline_view::{Address, AdminState, Interface};
 
+/// An interface.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Link {
-    interface: Interface,
+pub(crate) struct Link {
+    pub(crate) interface: Interface,
     loopback: bool,
+    /// The bridge, or other interface, that it is a port of.
+    pub(crate) master: Option<u32>,
+    /// Where it is a bridge.
+    pub(crate) bridge: Option<BridgeSettings>,
+}
+
+/// What a bridge of the kernel is set to, as far as we change it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct BridgeSettings {
+    /// IFLA_BR_STP_STATE: 0 none, 1 the kernel's spanning tree, 2 that of a program.
+    pub(crate) stp_state: u32,
+    /// IFLA_BR_STP_MODE, on kernels that have it: which of the two is taken.
+    pub(crate) stp_mode: Option<u32>,
+    /// IFLA_BR_AGEING_TIME, hundredths of a second.
+    pub(crate) ageing_time: u32,
+}
+
+impl BridgeSettings {
+    /// Reads them from a message; none: it does not tell of a bridge.
+    pub(crate) fn read(message: &LinkMessage) -> Option<BridgeSettings> {
+        let info = message.attributes.iter().find_map(|attribute| match attribute {
+            LinkAttribute::LinkInfo(info) => Some(info),
+            _ => None,
+        })?;
+        let all = info.iter().find_map(|one| match one {
+            LinkInfo::Data(InfoData::Bridge(all)) => Some(all),
+            _ => None,
+        })?;
+        let mut settings = BridgeSettings::default();
+        for one in all {
+            match one {
+                InfoBridge::StpState(state) => settings.stp_state = u32::from(*state),
+                InfoBridge::StpMode(mode) => settings.stp_mode = Some(u32::from(*mode)),
+                InfoBridge::AgeingTime(time) => settings.ageing_time = *time,
+                _ => {}
+            }
+        }
+        Some(settings)
+    }
 }
 
 /// All interfaces by index.
@@ -45,6 +85,22 @@ impl Links {
     /// Everything, as changes from nothing.
     pub(crate) fn all(&self) -> Vec<InterfaceChange> {
         self.0.values().map(Link::change).collect()
+    }
+
+    /// One of them.
+    pub(crate) fn get(&self, index: u32) -> Option<&Link> {
+        self.0.get(&index)
+    }
+
+    /// The one of this name.
+    pub(crate) fn named(&self, name: &str) -> Option<&Link> {
+        self.0.values().find(|link| link.interface.name == name)
+    }
+
+    /// The indexes of those that are ports of an interface.
+    pub(crate) fn ports_of(&self, master: u32) -> Vec<u32> {
+        let ports = self.0.iter().filter(|(_, link)| link.master == Some(master));
+        ports.map(|(&index, _)| index).collect()
     }
 
     /// Takes what `newer` says; the changes.
@@ -95,8 +151,14 @@ impl Links {
         let up = flags.contains(LinkFlags::Up);
         link.interface.admin = if up { AdminState::Up } else { AdminState::Down };
         link.interface.up = up && flags.contains(LinkFlags::Running);
+        // Some messages tell of one thing only, such as of a wireless link.
+        if message.attributes.iter().any(|attribute| matches!(attribute, LinkAttribute::Mtu(_))) {
+            link.master = None;
+            link.bridge = BridgeSettings::read(message);
+        }
         for attribute in &message.attributes {
             match attribute {
+                LinkAttribute::Controller(master) => link.master = Some(*master),
                 LinkAttribute::IfName(name) => name.clone_into(&mut link.interface.name),
                 LinkAttribute::Mtu(mtu) => link.interface.mtu = *mtu,
                 LinkAttribute::Address(mac) => link.interface.mac = mac_text(mac),
@@ -157,7 +219,7 @@ impl Link {
             mac: None,
             addresses: Vec::new(),
         };
-        Link { interface, loopback: false }
+        Link { interface, loopback: false, master: None, bridge: None }
     }
 
     fn change(&self) -> InterfaceChange {

@@ -15,17 +15,21 @@ pub(crate) mod kind {
     pub(crate) const NEW_LINK: u16 = 16;
     pub(crate) const DEL_LINK: u16 = 17;
     pub(crate) const GET_LINK: u16 = 18;
+    pub(crate) const SET_LINK: u16 = 19;
     pub(crate) const NEW_ADDRESS: u16 = 20;
     pub(crate) const DEL_ADDRESS: u16 = 21;
     pub(crate) const GET_ADDRESS: u16 = 22;
     pub(crate) const NEW_ROUTE: u16 = 24;
     pub(crate) const DEL_ROUTE: u16 = 25;
     pub(crate) const GET_ROUTE: u16 = 26;
+    pub(crate) const NEW_NEIGHBOR: u16 = 28;
+    pub(crate) const GET_NEIGHBOR: u16 = 30;
 }
 
 /// Message flags (linux/netlink.h).
 pub(crate) mod flag {
     pub(crate) const REQUEST: u16 = 0x1;
+    pub(crate) const ACK: u16 = 0x4;
     pub(crate) const DUMP_INTERRUPTED: u16 = 0x10;
     pub(crate) const REPLACE: u16 = 0x100;
     pub(crate) const CREATE: u16 = 0x400;
@@ -44,7 +48,12 @@ const DUMP_TRIES: usize = 4;
 
 /// Opens a socket and gives its port number (`nlmsg_pid` of what it causes). `receive_buffer` is in octets.
 pub(crate) fn open(receive_buffer: usize) -> io::Result<(Socket, u32)> {
-    let mut socket = Socket::new(NETLINK_ROUTE)?;
+    open_protocol(NETLINK_ROUTE, receive_buffer)
+}
+
+/// The same for another of netlink's protocols.
+pub(crate) fn open_protocol(protocol: isize, receive_buffer: usize) -> io::Result<(Socket, u32)> {
+    let mut socket = Socket::new(protocol)?;
     let address = socket.bind_auto()?;
     // Beyond net.core.rmem_max only with CAP_NET_ADMIN; as much as we may otherwise.
     if socket.set_rx_buf_sz(i32::try_from(receive_buffer).unwrap_or(i32::MAX)).is_err() {

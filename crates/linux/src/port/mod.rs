@@ -9,7 +9,7 @@
 //! into segments to hardware that a veth does not have (`offload.rs`).
 
 mod offload;
-mod packet;
+pub(crate) mod packet;
 mod tap;
 
 pub(crate) use packet::PacketPort;

@@ -145,7 +145,8 @@ fn fd() -> io::Result<Socket> {
     Socket::new(Domain::IPV4, Type::DGRAM, None)
 }
 
-fn set<T>(socket: &Socket, name: libc::c_int, value: &T) -> io::Result<()> {
+/// Sets an option of a packet socket (packet(7)), whose C type is `T`.
+pub(crate) fn set<T>(socket: &Socket, name: libc::c_int, value: &T) -> io::Result<()> {
     let len = size_of::<T>() as libc::socklen_t;
     // SAFETY: `value` is a live reference to a C integer or structure, of which the kernel reads `len` octets during the
     // call and keeps nothing. The descriptor is the socket's own.
@@ -155,7 +156,8 @@ fn set<T>(socket: &Socket, name: libc::c_int, value: &T) -> io::Result<()> {
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
-fn bind(socket: &Socket, index: u32) -> io::Result<()> {
+/// Every frame of the interface comes to the socket from now on.
+pub(crate) fn bind(socket: &Socket, index: u32) -> io::Result<()> {
     let address = libc::sockaddr_ll {
         sll_family: libc::AF_PACKET as u16,
         sll_protocol: ETH_P_ALL,

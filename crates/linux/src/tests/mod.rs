@@ -1,5 +1,7 @@
 //! Tests against the real kernel, each in a network namespace of its own that ends with its thread.
 
+mod bridges;
+mod bridges_follow;
 mod monitor;
 mod ports;
 mod routes;
