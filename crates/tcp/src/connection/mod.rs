@@ -54,7 +54,7 @@ const OUT_OF_WINDOW_ACK_INTERVAL: Duration = Duration::from_millis(500);
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(1);
 
 /// An empty queue keeps this much memory allocated, or a part of its share where that is less.
-const KEPT: usize = 64 << 10;
+const KEPT: usize = 128 << 10;
 
 /// What a connection needs from its host while it does something.
 pub(crate) struct Cx<'a> {

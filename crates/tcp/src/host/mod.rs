@@ -418,7 +418,8 @@ impl Tcp {
         self.interface_mtus.insert(local, mtu);
     }
 
-    /// Appends the next segment, TCP header on, checksum filled in, to `buf`.
+    /// Appends the next segment, TCP header on, checksum filled in, to `buf`. [`Tcp::poll_timeout`] knows of what was sent
+    /// once this has given `None`.
     pub fn poll_transmit(&mut self, now: Instant, buf: &mut Vec<u8>) -> Option<Transmit> {
         if let Some(transmit) = self.replies.transmit(&mut self.counters, buf) {
             return Some(transmit);
@@ -431,10 +432,10 @@ impl Tcp {
                 None => None,
             };
             self.table.rotate(transmit.is_some());
-            self.table.file_deadline(index);
             if transmit.is_some() {
                 return transmit;
             }
+            self.table.file_deadline(index);
         }
         None
     }
