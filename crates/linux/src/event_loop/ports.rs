@@ -41,6 +41,7 @@ impl Ports {
     /// Opens all that a configuration wants, in its order, and has epoll watch them from token `first` on.
     pub(super) fn open(config: &NodeConfig, registry: &Registry, first: usize) -> Result<Ports, StartError> {
         let mut ports = Ports::default();
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
         for interface in config.owned_ports() {
             let name = interface.name.as_str();
             let opened = match interface.port {
@@ -49,7 +50,10 @@ impl Ports {
                 kind => unreachable_kind(kind),
             };
             let fail = |error| StartError::Port { name: name.to_owned(), kind: interface.port, error };
-            let port = opened.map_err(fail)?;
+            let mut port = opened.map_err(fail)?;
+            if processors > 1 {
+                port.send_apart();
+            }
             let interests = Interest::READABLE | Interest::WRITABLE;
             let token = Token(first + ports.ports.len());
             registry

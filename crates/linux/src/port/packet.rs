@@ -14,6 +14,7 @@ use std::ffi::c_void;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::ptr::NonNull;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering, fence};
 use trunkline_core::Frame;
 
@@ -30,7 +31,7 @@ const ETH_P_ALL: u16 = (libc::ETH_P_ALL as u16).to_be();
 /// A raw socket on one interface, with its ring.
 #[derive(Debug)]
 pub(crate) struct PacketPort {
-    socket: Socket,
+    socket: Arc<Socket>,
     interface: u32,
     ring: Ring,
     segments: Vec<u8>,
@@ -67,7 +68,7 @@ impl PacketPort {
         };
         set(&socket, libc::PACKET_ADD_MEMBERSHIP, &member)?;
         bind(&socket, index)?;
-        Ok(PacketPort { socket, interface: index, ring, segments: Vec::new() })
+        Ok(PacketPort { socket: Arc::new(socket), interface: index, ring, segments: Vec::new() })
     }
 
     pub(crate) fn interface(&self) -> u32 {
@@ -101,29 +102,33 @@ impl PacketPort {
         Ok(false)
     }
 
-    /// Sends frames from the front of the queue and takes those out that were sent.
-    pub(crate) fn send(&mut self, queue: &mut VecDeque<Frame>) -> io::Result<()> {
-        let mut vectors = [libc::iovec { iov_base: std::ptr::null_mut(), iov_len: 0 }; BATCH];
-        let mut headers = [EMPTY; BATCH];
-        let count = queue.len().min(BATCH);
-        for ((vector, header), frame) in vectors.iter_mut().zip(&mut headers).zip(queue.iter()) {
-            vector.iov_base = frame.as_ptr().cast_mut().cast::<c_void>();
-            vector.iov_len = frame.len();
-            header.msg_hdr.msg_iov = vector;
-            header.msg_hdr.msg_iovlen = 1;
+    /// The way out.
+    pub(super) fn socket(&self) -> Arc<Socket> {
+        Arc::clone(&self.socket)
+    }
+}
+
+/// Sends frames from the front of the queue and takes those out that were sent.
+pub(super) fn send(socket: &Socket, queue: &mut VecDeque<Frame>) -> io::Result<()> {
+    let mut vectors = [libc::iovec { iov_base: std::ptr::null_mut(), iov_len: 0 }; BATCH];
+    let mut headers = [EMPTY; BATCH];
+    let count = queue.len().min(BATCH);
+    for ((vector, header), frame) in vectors.iter_mut().zip(&mut headers).zip(queue.iter()) {
+        vector.iov_base = frame.as_ptr().cast_mut().cast::<c_void>();
+        vector.iov_len = frame.len();
+        header.msg_hdr.msg_iov = vector;
+        header.msg_hdr.msg_iovlen = 1;
+    }
+    // SAFETY: the first `count` headers point to vectors of this function's stack, which point to frames that the
+    // queue keeps for the time of the call; the kernel only reads the frames. The descriptor is the socket's own.
+    let sent =
+        unsafe { libc::sendmmsg(socket.as_raw_fd(), headers.as_mut_ptr(), count as u32, libc::MSG_DONTWAIT) };
+    match usize::try_from(sent) {
+        Ok(sent) => {
+            queue.drain(..sent.min(count));
+            Ok(())
         }
-        // SAFETY: the first `count` headers point to vectors of this function's stack, which point to frames that the
-        // queue keeps for the time of the call; the kernel only reads the frames. The descriptor is the socket's own.
-        let sent = unsafe {
-            libc::sendmmsg(self.socket.as_raw_fd(), headers.as_mut_ptr(), count as u32, libc::MSG_DONTWAIT)
-        };
-        match usize::try_from(sent) {
-            Ok(sent) => {
-                queue.drain(..sent.min(count));
-                Ok(())
-            }
-            Err(_) => Err(io::Error::last_os_error()),
-        }
+        Err(_) => Err(io::Error::last_os_error()),
     }
 }
 

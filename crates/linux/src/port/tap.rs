@@ -8,6 +8,7 @@ use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::fs::OpenOptionsExt;
+use std::sync::Arc;
 use trunkline_core::{Frame, MacAddr};
 
 /// The longest frame: the largest MTU of a TAP interface and an Ethernet header with a tag.
@@ -16,7 +17,7 @@ const MAX_FRAME: usize = 65_535 + 18;
 /// A TAP interface and our end of it.
 #[derive(Debug)]
 pub(crate) struct TapPort {
-    file: File,
+    file: Arc<File>,
     interface: u32,
     buffer: Vec<u8>,
 }
@@ -40,7 +41,7 @@ impl TapPort {
         request.ifr_ifru.ifru_flags = flags | libc::IFF_UP as i16;
         ioctl(&socket, libc::SIOCSIFFLAGS, &mut request)?;
         let interface = rustix::net::netdevice::name_to_index(&socket, name)?;
-        Ok(TapPort { file, interface, buffer: vec![0; MAX_FRAME] })
+        Ok(TapPort { file: Arc::new(file), interface, buffer: vec![0; MAX_FRAME] })
     }
 
     pub(crate) fn interface(&self) -> u32 {
@@ -64,15 +65,20 @@ impl TapPort {
         Ok(false)
     }
 
-    /// Sends the first frame of the queue and takes it out.
-    pub(crate) fn send(&mut self, queue: &mut VecDeque<Frame>) -> io::Result<()> {
-        if let Some(frame) = queue.front() {
-            // A frame is taken whole or not at all.
-            let _ = rustix::io::write(&self.file, frame)?;
-            queue.pop_front();
-        }
-        Ok(())
+    /// The way out.
+    pub(super) fn file(&self) -> Arc<File> {
+        Arc::clone(&self.file)
     }
+}
+
+/// Sends the first frame of the queue and takes it out.
+pub(super) fn send(file: &File, queue: &mut VecDeque<Frame>) -> io::Result<()> {
+    if let Some(frame) = queue.front() {
+        // A frame is taken whole or not at all.
+        let _ = rustix::io::write(file, frame)?;
+        queue.pop_front();
+    }
+    Ok(())
 }
 
 /// The address of our end: the kernel's with one bit turned, since two stations must not have the same.

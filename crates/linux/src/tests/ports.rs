@@ -79,6 +79,46 @@ fn more_frames_than_the_ring_has_slots_come_through_when_they_are_read() {
 }
 
 #[test]
+fn many_frames_are_sent_by_a_thread_of_their_own_in_order_with_the_few_that_follow() {
+    in_namespace(|| {
+        ip("link add p0 type veth peer name p1");
+        ip("link set p0 up");
+        ip("link set p1 up");
+        let (mut a, mut b) = (Port::packet("p0").unwrap(), Port::packet("p1").unwrap());
+        a.send_apart();
+        let mut sent = Vec::new();
+        // Bursts that the thread gets, and single frames that go at once unless they would overtake.
+        for burst in [200_u8, 1, 1, 17, 1, 30] {
+            for _ in 0..burst {
+                let frame = broadcast(sent.len() as u8);
+                a.send(Frame::from(frame.as_slice()));
+                sent.push(frame);
+            }
+            a.flush();
+            assert_eq!(a.queued(), 0);
+        }
+        let ours = |frames: &[Vec<u8>]| frames.iter().filter(|f| is_ours(f)).count();
+        let frames = receive(&mut b, 1500, |frames| ours(frames) == sent.len());
+        assert_eq!(frames.into_iter().filter(|f| is_ours(f)).collect::<Vec<_>>(), sent);
+        // What an interface that is down refuses is counted, and the end waits for all.
+        ip("link set p0 down");
+        for _ in 0..20 {
+            a.send(Frame::from(broadcast(1)));
+        }
+        a.flush();
+        for _ in 0..100 {
+            if a.dropped >= 20 {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+            a.send(Frame::from(broadcast(1)));
+            a.flush();
+        }
+        assert!(a.dropped >= 20, "{} of 20 were counted", a.dropped);
+    });
+}
+
+#[test]
 fn a_frame_that_the_interface_refuses_is_dropped_and_counted() {
     in_namespace(|| {
         ip("link add p0 type veth peer name p1");
