@@ -153,6 +153,10 @@ pub struct Options {
     pub congestion: Algorithm,
     /// The most octets that wait in the send queue, unacknowledged ones included; default 1 MiB.
     pub send_buffer: usize,
+    /// Up to how many octets the send queue grows beyond `send_buffer`, so that it holds twice the congestion window: what is
+    /// in flight and what goes next. So a path with much in flight is filled, and a peer that reads nothing costs no more than
+    /// `send_buffer`. Default none: it does not grow.
+    pub send_buffer_growth: Option<usize>,
     /// The most octets that wait for the user, out-of-order ones included; default 1 MiB, at most 1 GiB.
     pub receive_buffer: usize,
     /// The key that every segment is signed with; a listener may have others per peer.
@@ -178,6 +182,7 @@ impl Default for Options {
             tos: 0,
             congestion: Algorithm::default(),
             send_buffer: 1 << 20,
+            send_buffer_growth: None,
             receive_buffer: 1 << 20,
             auth: None,
             user_timeout: Some(Duration::from_secs(300)),

@@ -73,11 +73,22 @@ impl Connection {
             self.send_base += octets as u32;
         }
         self.snd_up = self.snd_up.filter(|up| up.gt(ack));
+        self.grow_send_queue();
         if self.wants_room && self.send.room(cx.share) >= self.send.limit().min(cx.share) / ROOM_TOLD {
             self.wants_room = false;
             if self.state.may_send() && !self.fin_queued {
                 cx.out.push(Output::Writable(self.ends.id));
             }
+        }
+    }
+
+    /// The congestion window grew: the send queue follows, where the user lets it. It does not shrink with a loss, for the
+    /// window is soon back.
+    fn grow_send_queue(&mut self) {
+        let Some(most) = self.options.send_buffer_growth else { return };
+        let wanted = (2 * self.recovery.cwnd() as usize).min(most);
+        if wanted > self.send.limit() {
+            self.send.set_limit(wanted);
         }
     }
 

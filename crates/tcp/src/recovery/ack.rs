@@ -298,7 +298,7 @@ impl Recovery {
     pub(super) fn begin_recovery(&mut self) {
         let flight = self.board.outstanding();
         self.remember();
-        self.congestion.on_loss(flight, self.config.mss);
+        self.congestion.on_loss(self.window_in_use(), self.config.mss);
         self.prr = Prr::new(flight);
         self.enter_episode(Phase::Recovery);
         self.counters.recoveries += 1;

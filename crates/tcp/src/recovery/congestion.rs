@@ -84,9 +84,10 @@ impl Congestion {
         }
     }
 
-    /// A loss with this much in flight: the threshold falls (RFC 5681 §3.2, RFC 9438 §4.6). The window is the caller's.
-    pub(crate) fn on_loss(&mut self, flight: u32, mss: u32) {
-        let window = self.cwnd.min(flight);
+    /// A loss with this much of the window in use: the threshold falls (RFC 5681 §3.2, RFC 9438 §4.6). The window is the
+    /// caller's.
+    pub(crate) fn on_loss(&mut self, used: u32, mss: u32) {
+        let window = self.cwnd.min(used);
         let threshold = match &mut self.control {
             Control::NewReno { counted } => {
                 *counted = 0;

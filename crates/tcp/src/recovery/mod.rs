@@ -338,6 +338,14 @@ impl Recovery {
         self.board.pipe().saturating_sub(self.dup_octets)
     }
 
+    /// The window that a loss reduces. RFC 5681 §3.1 and RFC 9438 §4.6 say what is in flight, so that a window that was not
+    /// used does not count. But where acknowledgments come in bunches (and one of them may tell of a whole window and of the
+    /// loss in it) little is in flight when the loss is found, though the window was the limit when it was sent.
+    fn window_in_use(&self) -> u32 {
+        let limited = self.board.una().lt(self.limited_until);
+        if limited { self.congestion.cwnd } else { self.congestion.cwnd.min(self.board.outstanding()) }
+    }
+
     /// The segment size changed. The window is never less than a segment, else none of full size could be sent.
     pub fn on_mss_change(&mut self, mss: u32) {
         self.config.mss = mss.max(1);

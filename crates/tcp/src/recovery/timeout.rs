@@ -92,7 +92,7 @@ impl Recovery {
             if first {
                 self.remember();
             }
-            self.congestion.on_loss(self.board.outstanding(), self.config.mss);
+            self.congestion.on_loss(self.window_in_use(), self.config.mss);
         }
         self.congestion.on_rto();
         if self.config.sack && !reneged {

@@ -219,6 +219,35 @@ fn rfc_3042_limited_transmit_then_fast_retransmit() {
 }
 
 #[test]
+fn rfc_9438_a_bunch_of_acknowledgments_takes_no_more_of_the_window() {
+    // §4.6: 0.7 of the window that was the limit, though one acknowledgment tells of seven segments of ten and of the loss,
+    // so that three are in flight when it is found.
+    for (algorithm, part) in [(Algorithm::NewReno, 0.5), (Algorithm::Cubic, 0.7)] {
+        let mut line = Line::with(RecoveryConfig { algorithm, mss: MSS, sack: true, ..Default::default() });
+        assert_eq!(line.pump().len(), 10);
+        let cwnd = line.cwnd();
+        line.wait(100).ack_with(6, &[(7, 8)], None).sack(&[(7, 9)]).sack(&[(7, 10)]);
+        assert_eq!(line.r.phase(), Phase::Recovery);
+        let grown = cwnd + 7.0;
+        assert!(
+            (f64::from(line.r.ssthresh()) / f64::from(MSS) - grown * part).abs() < 1.0,
+            "{}",
+            line.r.ssthresh()
+        );
+        // What was not the limit does not count: the application had no more than three segments.
+        let mut line = Line::with(RecoveryConfig { algorithm, mss: MSS, sack: true, ..Default::default() });
+        for n in 0..4 {
+            line.r.on_sent(line.now, SeqNum(n * MSS), MSS, false, n == 3);
+        }
+        line.wait(100).sack(&[(1, 2)]).sack(&[(1, 3)]).sack(&[(1, 4)]);
+        assert_eq!(
+            line.r.ssthresh(),
+            ((4.0 * part) as u32 * MSS).max(2 * MSS).max((4.0 * part * 1000.0) as u32)
+        );
+    }
+}
+
+#[test]
 fn rfc_6582_partial_acknowledgments_and_no_second_recovery() {
     let mut line = Line::new(false);
     line.send(10).wait(100);

@@ -107,7 +107,10 @@ struct Receiver {
 pub(crate) struct Sim {
     setup: Setup,
     now: Instant,
+    /// What happens to the sender's segments: to the n-th of one run as to the n-th of another with the same seed.
     rng: Rng,
+    /// What happens to acknowledgments.
+    ack_rng: Rng,
     order: u64,
     events: BinaryHeap<Reverse<(Instant, u64, Event)>>,
     pub(crate) recovery: Recovery,
@@ -149,6 +152,7 @@ impl Sim {
         recovery.on_ack(began, ISS + 1, &[], None, setup.window, false);
         Sim {
             rng: Rng::new(setup.seed),
+            ack_rng: Rng::new(!setup.seed),
             setup,
             now: began,
             order: 0,
@@ -363,7 +367,7 @@ impl Sim {
         let dup = r.last_ack == Some(r.next);
         r.last_ack = Some(r.next);
         let event = Event::Ack { ack: r.next, sack, echo: r.echo, dup };
-        if self.rng.below(1_000_000) >= self.setup.ack_loss {
+        if self.ack_rng.below(1_000_000) >= self.setup.ack_loss {
             let when = self.now + self.setup.delay;
             self.at(when, event);
         }
