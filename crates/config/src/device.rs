@@ -10,8 +10,12 @@ use toml::Spanned;
 use trunkline_node::config::{Kind, Service, ServiceKind};
 
 const KINDS: [(&str, Kind); 3] = [("router", Kind::Router), ("host", Kind::Host), ("switch", Kind::Switch)];
-const SERVICES: [(&str, ServiceKind); 3] =
-    [("echo", ServiceKind::Echo), ("discard", ServiceKind::Discard), ("chargen", ServiceKind::Chargen)];
+const SERVICES: [(&str, ServiceKind); 4] = [
+    ("echo", ServiceKind::Echo),
+    ("discard", ServiceKind::Discard),
+    ("chargen", ServiceKind::Chargen),
+    ("iperf3", ServiceKind::Iperf3),
+];
 
 /// The keys of `[node]` that say what the device is.
 pub(crate) struct Device {
@@ -73,6 +77,7 @@ pub(crate) fn services(sections: Vec<Section<'_>>) -> Vec<Service> {
             ServiceKind::Echo => 7,
             ServiceKind::Discard => 9,
             ServiceKind::Chargen => 19,
+            ServiceKind::Iperf3 => 5201,
         });
         let at = section.span_of("port");
         let first = seen.entry(port).or_insert_with(|| at.clone());

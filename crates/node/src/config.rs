@@ -215,7 +215,7 @@ impl BridgeConfig {
 pub struct Service {
     /// `kind`.
     pub kind: ServiceKind,
-    /// `port`, 1..=65535. Default: that of the RFC.
+    /// `port`, 1..=65535. Default: that of the RFC, or of iperf3.
     pub port: u16,
 }
 
@@ -228,6 +228,8 @@ pub enum ServiceKind {
     Discard,
     /// Sends without end (RFC 864, port 19).
     Chargen,
+    /// Tests of TCP by iperf3 (port 5201).
+    Iperf3,
 }
 
 /// `[api]`: where the node answers queries.

@@ -24,7 +24,7 @@ pub struct TcpConnection {
     pub remote: SocketAddrV4,
     /// Its state, by the names of RFC 9293 §3.3.2.
     pub state: String,
-    /// Whose it is: bgp, echo, discard, chargen, transfer, or the name of a socket that was opened by name; empty for
+    /// Whose it is: bgp, echo, discard, chargen, iperf3, transfer, or the name of a socket that was opened by name; empty for
     /// one that nobody holds any more.
     pub owner: String,
     /// Whether we opened it.

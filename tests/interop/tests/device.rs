@@ -28,7 +28,7 @@ pub(crate) fn tests() -> Vec<Test> {
 }
 
 /// Our device with one port `e0` in a namespace of its own, and the other end of its wire in `peer`.
-fn host(lab: &Lab, peer: &Netns, peer_address: &str, node: &str) -> (Netns, Trunkline) {
+pub(crate) fn host(lab: &Lab, peer: &Netns, peer_address: &str, node: &str) -> (Netns, Trunkline) {
     let space = lab.space("us");
     lab.link((&space, "e0", &[]), (peer, "e0", &[peer_address]));
     quiet(&space, "e0");
@@ -37,11 +37,12 @@ fn host(lab: &Lab, peer: &Netns, peer_address: &str, node: &str) -> (Netns, Trun
 }
 
 /// The kernel keeps out of a port that we own: no IPv6 chatter from it.
-fn quiet(space: &Netns, interface: &str) {
+pub(crate) fn quiet(space: &Netns, interface: &str) {
     space.sysctl(&format!("net.ipv6.conf.{interface}.disable_ipv6"), "1");
 }
 
-const HOST: &str = "kind = \"host\"\n\n[interface.e0]\nport = \"packet\"\naddress = [\"192.0.2.2/24\"]\n";
+pub(crate) const HOST: &str =
+    "kind = \"host\"\n\n[interface.e0]\nport = \"packet\"\naddress = [\"192.0.2.2/24\"]\n";
 
 /// What `trunkline ping ADDRESS` saw come back.
 #[track_caller]

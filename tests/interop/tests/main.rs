@@ -10,6 +10,7 @@ mod adapters;
 mod bird;
 mod daemon;
 mod device;
+mod iperf;
 mod kernel;
 mod labs;
 mod pair;
@@ -25,6 +26,7 @@ fn main() -> std::process::ExitCode {
         wire::tests(),
         daemon::tests(),
         device::tests(),
+        iperf::tests(),
         labs::tests(),
     ];
     trunkline_interop::main(groups.into_iter().flatten().collect())

@@ -17,6 +17,7 @@ mod bridges;
 mod fib;
 mod frames;
 mod interface;
+mod iperf;
 mod links;
 mod named;
 mod packets;

@@ -71,7 +71,8 @@ impl Stack {
         let mut more = received.octets > 0;
         match service.kind {
             ServiceKind::Echo => drop(tcp.send(now, id, octets, out)),
-            ServiceKind::Discard => {}
+            // Its connections have more to say; see `iperf`.
+            ServiceKind::Discard | ServiceKind::Iperf3 => {}
             ServiceKind::Chargen if received.eof => {}
             ServiceKind::Chargen => {
                 let characters = self.characters.from(service.sent, u64::MAX);

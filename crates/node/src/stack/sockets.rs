@@ -1,6 +1,7 @@
 //! Sockets: whose each connection and listener is, and what becomes of TCP's news.
 
 use super::Stack;
+use super::iperf;
 use super::named::Named;
 use super::services::ServiceState;
 use super::speaker::Speaker;
@@ -21,8 +22,11 @@ const CONFIRM_INTERVAL: Duration = Duration::from_secs(1);
 /// Neighbours for which that is remembered; beyond, it is forgotten of all.
 const MAX_CONFIRMED: usize = 1024;
 
-/// What chargen has ready for a connection: whoever opens one has it filled at once.
-const CHARGEN_BUFFER: usize = 256 << 10;
+/// What a service that sends without end has ready for a connection: whoever opens one has it filled at once.
+const SOURCE_BUFFER: usize = 256 << 10;
+
+/// To what that grows for a peer that reads fast and far away; as much as Linux has (tcp(7), `tcp_wmem`).
+const SOURCE_BUFFER_GROWTH: usize = 4 << 20;
 
 /// Whose a connection is.
 #[derive(Debug)]
@@ -31,6 +35,8 @@ pub(super) enum Socket {
     Speaker(Speaker),
     /// A service's.
     Service(ServiceState),
+    /// The iperf3 server's.
+    Iperf(iperf::Role),
     /// A transfer's, by the number of the task.
     Transfer(u64),
     /// One that was opened by name.
@@ -70,6 +76,7 @@ pub(crate) struct Sockets {
     /// Keys of BGP's peers, for listeners to come.
     pub(super) keys: BTreeMap<Ipv4Prefix, trunkline_tcp::auth::Key>,
     pub(super) next_conn: u64,
+    pub(super) iperf: iperf::Server,
     lingering: TimerQueue<SocketId>,
     /// When neighbours were last said to be alive.
     confirmed: BTreeMap<(PortId, Ipv4Addr), Instant>,
@@ -98,9 +105,9 @@ impl Sockets {
         true
     }
 
-    /// When a lingering connection's time is over.
+    /// When the time of a lingering connection is over, or of one of the iperf3 server's.
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
-        self.lingering.next()
+        trunkline_core::earliest([self.lingering.next(), self.iperf.poll_timeout()])
     }
 
     /// The connection of a name.
@@ -113,6 +120,7 @@ impl Sockets {
         match self.sockets.get(&id) {
             Some(Socket::Speaker(_)) => "bgp".to_owned(),
             Some(Socket::Service(service)) => service_name(service.kind).to_owned(),
+            Some(Socket::Iperf(_)) => service_name(ServiceKind::Iperf3).to_owned(),
             Some(Socket::Transfer(_)) => "transfer".to_owned(),
             Some(Socket::Named(named)) => named.name.clone(),
             Some(Socket::Lingering(_)) | None => String::new(),
@@ -126,6 +134,7 @@ pub(super) fn service_name(kind: ServiceKind) -> &'static str {
         ServiceKind::Echo => "echo",
         ServiceKind::Discard => "discard",
         ServiceKind::Chargen => "chargen",
+        ServiceKind::Iperf3 => "iperf3",
     }
 }
 
@@ -157,6 +166,7 @@ impl Stack {
                 }
                 match self.sockets.servers.get(&listener).cloned() {
                     Some(Server::Speaker) => self.speaker_incoming(id, local, remote),
+                    Some(Server::Service(ServiceKind::Iperf3)) => self.iperf_incoming(now, id),
                     Some(Server::Service(kind)) => {
                         self.sockets.sockets.insert(id, Socket::Service(ServiceState::new(kind)));
                         self.serve(now, id);
@@ -176,6 +186,7 @@ impl Stack {
                 match self.sockets.sockets.get(&id) {
                     Some(Socket::Speaker(speaker)) => self.speaker_ready(speaker.conn, readable),
                     Some(Socket::Service(_)) => self.serve(now, id),
+                    Some(Socket::Iperf(_)) => self.iperf_ready(now, id),
                     Some(Socket::Transfer(task)) => self.transfer_ready(now, *task),
                     Some(Socket::Named(_)) => self.named_ready(now, id),
                     Some(Socket::Lingering(_)) => self.linger(now, id),
@@ -200,6 +211,7 @@ impl Stack {
             Some(Socket::Speaker(speaker)) => self.speaker_closed(&speaker, why),
             Some(Socket::Transfer(task)) => self.transfer_closed(now, task, why),
             Some(Socket::Named(named)) => self.named_closed(named, why),
+            Some(Socket::Iperf(role)) => self.iperf_closed(now, id, &role),
             Some(Socket::Service(_) | Socket::Lingering(_)) | None => {}
         }
     }
@@ -236,6 +248,7 @@ impl Stack {
 
     /// Ends connections that have lingered long enough.
     pub(super) fn sockets_timeout(&mut self, now: Instant) {
+        self.iperf_timeout(now);
         while let Some(id) = self.sockets.lingering.pop_due(now) {
             if matches!(self.sockets.sockets.get(&id), Some(Socket::Lingering(_))) {
                 let _ = self.tcp.abort(now, id, &mut self.tcp_out);
@@ -283,9 +296,11 @@ impl Stack {
         let options = match server {
             // RFC 5082 §3: a peer that asks for TTL 255 wants it of the SYN,ACK too.
             Server::Speaker => Options { nagle: false, ttl: u8::MAX, ..Options::default() },
-            Server::Service(ServiceKind::Chargen) => {
-                Options { send_buffer: CHARGEN_BUFFER, ..Options::default() }
-            }
+            Server::Service(ServiceKind::Chargen | ServiceKind::Iperf3) => Options {
+                send_buffer: SOURCE_BUFFER,
+                send_buffer_growth: Some(SOURCE_BUFFER_GROWTH),
+                ..Options::default()
+            },
             _ => Options::default(),
         };
         let id = self.tcp.listen(local, port, BACKLOG, options)?;

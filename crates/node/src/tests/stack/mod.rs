@@ -4,6 +4,7 @@ mod addresses;
 mod ends;
 mod ethernet;
 mod hostile;
+mod iperf;
 mod mixed;
 mod paths;
 mod routing;
