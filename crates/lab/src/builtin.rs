@@ -30,7 +30,13 @@ labs! {
     "rstp-direct-failure",
     "rstp-edge-port",
     "rstp-indirect-failure",
+    "rstp-stp-neighbour",
     "rstp-sync",
+    "stp-backbone-fast",
+    "stp-direct-failure",
+    "stp-indirect-failure",
+    "stp-topology-change",
+    "stp-uplink-fast",
     "tcp-states",
 }
 
