@@ -13,36 +13,41 @@ use std::time::{Duration, Instant};
 const AMOUNT: u64 = 1_000_000_000;
 
 /// smoltcp's benchmark has its addresses built in.
-const DEVICE: &str = "192.168.69.1";
-const KERNEL: &str = "192.168.69.100/24";
+pub(crate) const DEVICE: &str = "192.168.69.1";
+pub(crate) const KERNEL: &str = "192.168.69.100/24";
 
-const SEND: u16 = 1234;
+pub(crate) const SEND: u16 = 1234;
 const RECEIVE: u16 = 1235;
 
 /// A network namespace that goes away with this value.
-struct Space(String);
+pub(crate) struct Space(String);
 
 impl Space {
-    fn new(role: &str) -> Result<Space, String> {
+    pub(crate) fn new(role: &str) -> Result<Space, String> {
         let space = Space(format!("tl-bench-{}-{role}", std::process::id()));
         ip(&format!("netns add {}", space.0))?;
         space.ip("link set lo up")?;
         Ok(space)
     }
 
-    fn ip(&self, arguments: &str) -> Outcome {
+    /// Its name.
+    pub(crate) fn name(&self) -> &str {
+        &self.0
+    }
+
+    pub(crate) fn ip(&self, arguments: &str) -> Outcome {
         ip(&format!("-n {} {arguments}", self.0))
     }
 
     /// A command that runs in it.
-    fn command(&self, program: &Path) -> Command {
+    pub(crate) fn command(&self, program: &Path) -> Command {
         let mut command = Command::new("ip");
         command.args(["netns", "exec", &self.0]).arg(program);
         command
     }
 
     /// Segments and checksums are made by the processor, not by a device that is none.
-    fn no_offload(&self, interface: &str) -> Outcome {
+    pub(crate) fn no_offload(&self, interface: &str) -> Outcome {
         let mut command = self.command(Path::new("ethtool"));
         command.args(["-K", interface, "tso", "off", "gso", "off", "gro", "off", "tx", "off", "rx", "off"]);
         run(command.stdout(Stdio::null()))
@@ -55,12 +60,12 @@ impl Drop for Space {
     }
 }
 
-fn ip(arguments: &str) -> Outcome {
+pub(crate) fn ip(arguments: &str) -> Outcome {
     run(Command::new("ip").args(arguments.split_whitespace()))
 }
 
 /// A program that ends with this value.
-struct Running(Child);
+pub(crate) struct Running(pub(crate) Child);
 
 impl Drop for Running {
     fn drop(&mut self) {
@@ -212,7 +217,7 @@ fn linux(_root: &Path) -> Result<Measured, String> {
 }
 
 /// Runs [`measure`] in a namespace.
-fn client(space: &Space, port: u16, mode: &str) -> Result<f64, String> {
+pub(crate) fn client(space: &Space, port: u16, mode: &str) -> Result<f64, String> {
     let me = std::env::current_exe().map_err(|e| e.to_string())?;
     let mut command = space.command(&me);
     let output = command.args(["bench-client", &port.to_string(), mode]).stderr(Stdio::inherit()).output();
@@ -221,88 +226,8 @@ fn client(space: &Space, port: u16, mode: &str) -> Result<f64, String> {
     text.trim().parse().map_err(|_| format!("the client on port {port} failed: {text}"))
 }
 
-/// Shares of frames that the wire of [`goodput`] loses.
-const LOSSES: [&str; 3] = ["0.1%", "1%", "3%"];
-
-/// `cargo xtask bench goodput SECONDS`: Mbit/s from us, and from Linux with reno, to a Linux host through the same bad wire:
-/// 20 ms each way, each loss, the same seed. All run at the same time, each on wires of its own; they need little.
-pub(crate) fn goodput(root: &Path, seconds: u64) -> Outcome {
-    let trunkline = match std::env::var_os("TRUNKLINE_BIN") {
-        Some(path) => PathBuf::from(path),
-        None => release(root)?,
-    };
-    println!("Mbit/s to a Linux host, 20 ms each way, {seconds} s, three seeds at once");
-    println!("{:<8} {:>22} {:>22} {:>8}", "loss", "Trunkline", "Linux, reno", "ratio");
-    for loss in LOSSES {
-        let mut threads = Vec::new();
-        for seed in 1..=3_u32 {
-            for ours in [true, false] {
-                let (root, trunkline) = (root.to_owned(), trunkline.clone());
-                threads.push((
-                    ours,
-                    std::thread::spawn(move || through(&root, &trunkline, ours, loss, seed, seconds)),
-                ));
-            }
-        }
-        let mut mbit: [Vec<f64>; 2] = Default::default();
-        for (ours, thread) in threads {
-            let measured = thread.join().map_err(|_| "a measurement failed")??;
-            mbit[usize::from(!ours)].push(measured);
-        }
-        let list = |values: &[f64]| values.iter().map(|v| format!("{v:.2}")).collect::<Vec<_>>().join(" ");
-        let sum = |values: &[f64]| values.iter().sum::<f64>();
-        let ratio = sum(&mbit[0]) / sum(&mbit[1]);
-        println!("{loss:<8} {:>22} {:>22} {ratio:>8.2}", list(&mbit[0]), list(&mbit[1]));
-    }
-    Ok(())
-}
-
-/// One sender, its wire and its receiver.
-fn through(
-    root: &Path,
-    trunkline: &Path,
-    ours: bool,
-    loss: &str,
-    seed: u32,
-    seconds: u64,
-) -> Result<f64, String> {
-    let tag = format!("{}{seed}", if ours { "t" } else { "l" });
-    let [sender, wire, receiver] =
-        [Space::new(&format!("{tag}s"))?, Space::new(&format!("{tag}w"))?, Space::new(&format!("{tag}r"))?];
-    for (space, interface) in [(&sender, "w0"), (&receiver, "w1")] {
-        ip(&format!("-n {} link add name {interface} type veth peer name e0 netns {}", wire.0, space.0))?;
-        space.no_offload("e0")?;
-        wire.no_offload(interface)?;
-        space.ip("link set e0 up")?;
-        wire.ip(&format!("link set {interface} up"))?;
-    }
-    receiver.ip(&format!("addr add {KERNEL} dev e0"))?;
-    let seed = seed.to_string();
-    let mut relay = wire.command(trunkline);
-    relay
-        .args(["relay", "w0", "w1", "--delay", "20ms", "--loss", loss, "--seed", &seed])
-        .stderr(Stdio::null());
-    let _relay = Running(relay.spawn().map_err(|e| e.to_string())?);
-    let mut command = if ours {
-        let (file, socket) = host_file(root, &tag, "packet")?;
-        let _ = std::fs::remove_file(socket);
-        let mut command = sender.command(trunkline);
-        command.arg("run").arg(file).args(["--log", "warn"]);
-        command
-    } else {
-        sender.ip(&format!("addr add {DEVICE}/24 dev e0"))?;
-        run(sender.command(Path::new("sysctl")).args(["-qw", "net.ipv4.tcp_congestion_control=reno"]))?;
-        let me = std::env::current_exe().map_err(|e| e.to_string())?;
-        let mut command = sender.command(&me);
-        command.arg("bench-server");
-        command
-    };
-    let _sender = Running(command.spawn().map_err(|e| e.to_string())?);
-    client(&receiver, SEND, &seconds.to_string()).map(|gbit| gbit * 1000.0)
-}
-
 /// A configuration of our host for a measurement, and its socket.
-fn host_file(root: &Path, tag: &str, port: &str) -> Result<(PathBuf, PathBuf), String> {
+pub(crate) fn host_file(root: &Path, tag: &str, port: &str) -> Result<(PathBuf, PathBuf), String> {
     let directory = target(root).join("bench");
     std::fs::create_dir_all(&directory).map_err(|e| e.to_string())?;
     let (file, socket) = (directory.join(format!("{tag}.toml")), directory.join(format!("{tag}.sock")));
@@ -316,17 +241,25 @@ fn host_file(root: &Path, tag: &str, port: &str) -> Result<(PathBuf, PathBuf), S
     Ok((file, socket))
 }
 
-/// `xtask bench-client PORT read|write|SECONDS`: Gbit/s, as smoltcp's benchmark counts them.
+/// `xtask bench-client PORT read|write|SKIP+OCTETS`: Gbit/s, as smoltcp's benchmark counts them; of so many octets to read,
+/// after some that do not count.
 pub(crate) fn measure(port: &str, mode: &str) -> Outcome {
     let port: u16 = port.parse().map_err(|_| "no port")?;
     let mut stream = connect(port)?;
     let mut buffer = vec![0x55; 1_000_000];
     #[allow(clippy::disallowed_methods, reason = "a benchmark is about real time")]
-    let start = Instant::now();
-    let mut moved = 0;
-    let limit = mode.parse().ok().map(Duration::from_secs);
-    while limit.map_or(moved < AMOUNT, |limit| start.elapsed() < limit) {
-        let want = if limit.is_some() { buffer.len() } else { buffer.len().min((AMOUNT - moved) as usize) };
+    let now = Instant::now;
+    let (skip, amount) = match mode.split_once('+') {
+        Some((skip, octets)) => {
+            let number = |text: &str| text.parse::<u64>().map_err(|e| format!("{text}: {e}"));
+            (number(skip)?, number(skip)? + number(octets)?)
+        }
+        None => (0, AMOUNT),
+    };
+    let (mut start, mut moved) = (now(), 0);
+    while moved < amount {
+        let until = if moved < skip { skip } else { amount };
+        let want = buffer.len().min((until - moved) as usize);
         let n = match mode {
             "write" => stream.write(&buffer[..want]),
             _ => stream.read(&mut buffer[..want]),
@@ -335,8 +268,11 @@ pub(crate) fn measure(port: &str, mode: &str) -> Outcome {
             0 => return Err(format!("the connection ended after {moved} octets")),
             n => moved += n as u64,
         }
+        if moved == skip {
+            start = now();
+        }
     }
-    println!("{:.4}", moved as f64 * 8.0 / start.elapsed().as_secs_f64() / 1e9);
+    println!("{:.6}", (moved - skip) as f64 * 8.0 / start.elapsed().as_secs_f64() / 1e9);
     Ok(())
 }
 

@@ -1,5 +1,6 @@
 //! The project's tasks, as `cargo xtask TASK`: all that a contributor or CI runs, in one place.
 
+mod bench_goodput;
 mod bench_tcp;
 mod install;
 mod run;
@@ -20,7 +21,9 @@ cargo xtask TASK
   fuzz [SECONDS]           run each fuzz target for so long (default 60)
   bench lab                measure the lab: frames a second through switches, virtual seconds a second
   bench tcp [ROUNDS]       measure our TCP against smoltcp's own benchmark and Linux (default 3 rounds; as root)
-  bench goodput [SECONDS]  the same through a wire that loses frames, against Linux with reno (default 30 s; as root)
+  bench goodput [PAIRS [SECONDS]]
+                           the same through a wire that loses frames, against Linux with reno: so many pairs of transfers
+                           for each share of losses, each about so long (default 12 pairs, 30 s; as root)
   bench [ARGUMENT…]        measure against BIRD 2, where the benchmark lies beside the repository; its arguments follow
 ";
 
@@ -48,11 +51,9 @@ fn main() -> ExitCode {
             Ok(rounds) if rounds > 0 => bench_tcp::bench(&root, rounds),
             _ => Err(format!("not a number of rounds: {rounds}")),
         },
-        ["bench", "goodput"] => bench_tcp::goodput(&root, 30),
-        ["bench", "goodput", seconds] => match seconds.parse() {
-            Ok(seconds) if seconds > 0 => bench_tcp::goodput(&root, seconds),
-            _ => Err(format!("not a number of seconds: {seconds}")),
-        },
+        ["bench", "goodput"] => bench_goodput::bench(&root, 12, 30),
+        ["bench", "goodput", pairs] => goodput(&root, pairs, "30"),
+        ["bench", "goodput", pairs, seconds] => goodput(&root, pairs, seconds),
         ["bench-client", port, mode] => bench_tcp::measure(port, mode),
         ["bench-server"] => bench_tcp::serve(),
         ["bench", rest @ ..] => run::bench(&root, rest),
@@ -70,6 +71,15 @@ fn main() -> ExitCode {
             }
             ExitCode::FAILURE
         }
+    }
+}
+
+/// `bench goodput` with what was written.
+fn goodput(root: &Path, pairs: &str, seconds: &str) -> Outcome {
+    match (pairs.parse(), seconds.parse()) {
+        // Fewer pairs have no spread.
+        (Ok(pairs), Ok(seconds)) if pairs >= 4 && seconds > 0 => bench_goodput::bench(root, pairs, seconds),
+        _ => Err(format!("not a number of pairs, 4 at least, and of seconds: {pairs} {seconds}")),
     }
 }
 
