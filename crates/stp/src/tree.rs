@@ -259,6 +259,9 @@ impl SpanningTree {
             for id in &ids {
                 self.engine.remove_port(now, *id, &mut self.said);
             }
+            if self.engine.bridge().ageing.is_some() {
+                self.said.push(Said::Out(Output::AgeingTime(None)));
+            }
             self.engine = engine(&config);
             self.engine.trace(self.traces);
             ids.into_iter().for_each(|id| self.apply(now, id));

@@ -272,6 +272,9 @@ impl Bridge {
     fn restart(&mut self, now: Instant, config: &Config, out: &mut Outbox<Said>) {
         let before: Vec<Port> = self.ports.iter_mut().filter_map(Option::take).collect();
         let traces = self.traces;
+        if self.ageing.is_some() {
+            out.push(Said::Out(Output::AgeingTime(None)));
+        }
         *self = Bridge::new(config);
         self.traces = traces;
         for old in before {
