@@ -8,10 +8,14 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
 use std::sync::atomic::AtomicU64;
 use trunkline_view::bgp::{NeighborView, SummaryView};
+use trunkline_view::stp::TreeView;
 use trunkline_view::{Answer, ErrorKind, NodeView};
 
 /// What Prometheus asks for and [`text`] gives.
 pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+const PORT_ROLES: [&str; 5] = ["disabled", "root", "designated", "alternate", "backup"];
+const PORT_STATES: [&str; 6] = ["disabled", "discarding", "blocking", "listening", "learning", "forwarding"];
 
 const STATES: [&str; 6] = ["Idle", "Connect", "Active", "OpenSent", "OpenConfirm", "Established"];
 
@@ -20,8 +24,13 @@ type Gauges = Family<Labels, Gauge>;
 type Seconds = Family<Labels, Gauge<f64, AtomicU64>>;
 type Counters = Family<Labels, Counter>;
 
-/// The text, from the answers to three queries. A node without BGP has no BGP metrics.
-pub(crate) fn text(node: &Answer, summary: &Answer, neighbors: &Answer) -> Result<String, ApiError> {
+/// The text, from the answers to the queries. A node without BGP has no BGP metrics, nor one without bridges any of
+/// spanning tree.
+pub(crate) fn text(
+    node: &Answer,
+    (summary, neighbors): (&Answer, &Answer),
+    trees: &Answer,
+) -> Result<String, ApiError> {
     let mut registry = Registry::with_prefix("trunkline");
     match node {
         Answer::Node(view) => add_node(&mut registry, view),
@@ -35,6 +44,14 @@ pub(crate) fn text(node: &Answer, summary: &Answer, neighbors: &Answer) -> Resul
         }
         (Answer::Error(error), _) | (_, Answer::Error(error)) if error.kind == ErrorKind::NotRunning => {}
         (Answer::BgpSummary(_), other) | (other, _) => return Err(unexpected(other)),
+    }
+    match trees {
+        Answer::SpanningTree(view) if view.bridges.is_empty() => {}
+        Answer::SpanningTree(view) => {
+            add_trees(registry.sub_registry_with_prefix("spanning_tree"), &view.bridges);
+        }
+        Answer::Error(error) if error.kind != ErrorKind::Unavailable => {}
+        other => return Err(unexpected(other)),
     }
     let mut text = String::new();
     encode(&mut text, &registry).map_err(|e| ApiError::unavailable(e.to_string()))?;
@@ -163,6 +180,39 @@ fn add_prefixes(bgp: &mut Registry, neighbors: &[NeighborView]) {
             set(&accepted, labels(), f.accepted);
             set(&advertised, labels(), f.advertised);
             set(&stale, labels(), f.stale);
+        }
+    }
+}
+
+fn add_trees(registry: &mut Registry, trees: &[TreeView]) {
+    let root = gauges(registry, "root", "1 where the bridge is the root");
+    let cost = gauges(registry, "root_path_cost", "What the way to the root costs; 0 at the root");
+    let changes = counters(registry, "topology_changes", "Changes of the topology");
+    let role = gauges(registry, "port_role", "1 for the role that the port has, 0 for the others");
+    let state = gauges(registry, "port_state", "1 for the state that the port is in, 0 for the others");
+    let held = gauges(registry, "port_inconsistent", "1 where a guard holds the port or has shut it");
+    let began = counters(registry, "port_forward_transitions", "Times the port began to forward");
+    let frames =
+        counters(registry, "port_bpdus", "BPDUs of the port by what they were or what was wrong with them");
+    for tree in trees {
+        let bridge = || ("bridge", tree.bridge.clone());
+        set(&root, vec![bridge()], tree.root_port.is_none().into());
+        set(&cost, vec![bridge()], tree.root_path_cost.into());
+        changes.get_or_create(&vec![bridge()]).inc_by(tree.topology_changes);
+        for port in &tree.ports {
+            let labels = || vec![bridge(), ("port", port.name.clone())];
+            let with = |name: &'static str, value: &str| [labels(), vec![(name, value.to_owned())]].concat();
+            for one in PORT_ROLES {
+                set(&role, with("role", one), u64::from(port.role == one));
+            }
+            for one in PORT_STATES {
+                set(&state, with("state", one), u64::from(port.state == one));
+            }
+            set(&held, labels(), port.inconsistent.is_some().into());
+            began.get_or_create(&labels()).inc_by(port.forward_transitions);
+            for (kind, value) in &port.counters {
+                frames.get_or_create(&with("kind", kind)).inc_by(*value);
+            }
         }
     }
 }

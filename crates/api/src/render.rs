@@ -18,6 +18,7 @@ pub fn view_json(answer: &Answer, pretty: bool) -> String {
         Answer::Reload(v) => json(v, pretty),
         Answer::Arp(v) => json(v, pretty),
         Answer::Mac(v) => json(v, pretty),
+        Answer::SpanningTree(v) => json(v, pretty),
         Answer::Tcp(v) => json(v, pretty),
         Answer::IpStatistics(v) => json(v, pretty),
         Answer::Ping(v) => json(v, pretty),

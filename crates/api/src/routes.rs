@@ -33,7 +33,7 @@ const PAGE: u32 = 1000;
 pub(crate) const OPENAPI: &str = include_str!("../openapi.json");
 
 /// Every URL.
-fn table() -> [(&'static str, MethodRouter<Backend>); 19] {
+fn table() -> [(&'static str, MethodRouter<Backend>); 22] {
     [
         ("/v1/query", post(query)),
         ("/v1/node", get(|b: State<Backend>| view(b, Query::Node))),
@@ -48,6 +48,9 @@ fn table() -> [(&'static str, MethodRouter<Backend>); 19] {
         ("/v1/interfaces", get(|b: State<Backend>| view(b, Query::Interfaces))),
         ("/v1/arp", get(|b: State<Backend>| view(b, Query::Arp { interface: None }))),
         ("/v1/mac", get(|b: State<Backend>| view(b, Query::Mac { bridge: None }))),
+        ("/v1/spanning-tree", get(|b: State<Backend>| view(b, Query::SpanningTree { bridge: None }))),
+        ("/v1/spanning-tree/{bridge}/{port}/mcheck", post(mcheck)),
+        ("/v1/spanning-tree/{bridge}/{port}/recover", post(recover)),
         ("/v1/tcp", get(|b: State<Backend>| view(b, Query::Tcp))),
         ("/v1/ip", get(|b: State<Backend>| view(b, Query::IpStatistics))),
         ("/v1/reload", post(|b: State<Backend>| view(b, Query::Reload))),
@@ -163,6 +166,14 @@ async fn start(backend: State<Backend>, Path(address): Path<String>) -> Result<R
     Ok(view(backend, Query::BgpStart { address: parse_address(&address)? }).await)
 }
 
+async fn mcheck(backend: State<Backend>, Path((bridge, port)): Path<(String, String)>) -> Response {
+    view(backend, Query::SpanningTreeMcheck { bridge, port }).await
+}
+
+async fn recover(backend: State<Backend>, Path((bridge, port)): Path<(String, String)>) -> Response {
+    view(backend, Query::SpanningTreeRecover { bridge, port }).await
+}
+
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ClearBody {
@@ -236,7 +247,8 @@ async fn metrics(State(backend): State<Backend>) -> Response {
     let node = ask(&backend, Query::Node).await;
     let summary = ask(&backend, Query::BgpSummary).await;
     let neighbors = ask(&backend, Query::BgpNeighbors { address: None }).await;
-    match metrics::text(&node, &summary, &neighbors) {
+    let trees = ask(&backend, Query::SpanningTree { bridge: None }).await;
+    match metrics::text(&node, (&summary, &neighbors), &trees) {
         Ok(text) => text_response(StatusCode::OK, metrics::CONTENT_TYPE, text),
         Err(error) => error.into_response(),
     }

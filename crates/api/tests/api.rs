@@ -70,6 +70,8 @@ fn urls_become_queries() {
     post(&fake, "/v1/bgp/neighbors/127.0.0.2/shutdown", Some(r#"{"message": "bye"}"#));
     let address = ip("127.0.0.2");
     assert_eq!(last_query(&fake), Query::BgpShutdown { address, message: Some("bye".into()) });
+    post(&fake, "/v1/spanning-tree/br0/eth1/recover", None);
+    assert_eq!(last_query(&fake), Query::SpanningTreeRecover { bridge: "br0".into(), port: "eth1".into() });
     assert_eq!(post(&fake, "/v1/bgp/neighbors/127.0.0.2/shutdown", None).0, 200);
     assert_eq!(last_query(&fake), Query::BgpShutdown { address, message: None });
 }
@@ -153,6 +155,15 @@ fn metrics_have_stable_names() {
         r#"trunkline_bgp_neighbor_flaps_total{neighbor="127.0.0.2"} 4"#,
         r#"trunkline_bgp_neighbor_established_total{neighbor="127.0.0.2"} 5"#,
         r#"trunkline_bgp_neighbor_faults_total{neighbor="127.0.0.2",kind="malformed AS_PATH",treatment="treat as withdraw"} 2"#,
+        r#"trunkline_spanning_tree_root{bridge="br0"} 0"#,
+        r#"trunkline_spanning_tree_root_path_cost{bridge="br0"} 20000"#,
+        r#"trunkline_spanning_tree_topology_changes_total{bridge="br0"} 7"#,
+        r#"trunkline_spanning_tree_port_role{bridge="br0",port="eth1",role="root"} 1"#,
+        r#"trunkline_spanning_tree_port_role{bridge="br0",port="eth1",role="backup"} 0"#,
+        r#"trunkline_spanning_tree_port_state{bridge="br0",port="eth1",state="discarding"} 1"#,
+        r#"trunkline_spanning_tree_port_inconsistent{bridge="br0",port="eth1"} 1"#,
+        r#"trunkline_spanning_tree_port_forward_transitions_total{bridge="br0",port="eth1"} 3"#,
+        r#"trunkline_spanning_tree_port_bpdus_total{bridge="br0",port="eth1",kind="rx_rst"} 5"#,
         "# EOF",
     ];
     for line in expected {

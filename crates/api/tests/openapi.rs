@@ -135,6 +135,8 @@ fn describes_every_query_answer_and_event() {
             Query::Routes { .. } | Query::Interfaces | Query::BgpClear { .. } | Query::BgpShutdown { .. } => {
             }
             Query::BgpStart { .. } | Query::Reload | Query::Arp { .. } | Query::Mac { .. } | Query::Tcp => {}
+            Query::SpanningTree { .. } | Query::SpanningTreeMcheck { .. } => {}
+            Query::SpanningTreeRecover { .. } => {}
             Query::IpStatistics | Query::Ping(_) | Query::Traceroute(_) | Query::TcpTransfer(_) => {}
             Query::TcpConnect(_) | Query::TcpListen { .. } | Query::TcpSend { .. } => {}
             Query::TcpClose { .. } | Query::TcpAbort { .. } => {}
@@ -159,7 +161,8 @@ fn every_path_answers_as_described_and_has_no_other_method() {
     let mut checker = Checker::new();
     let paths = checker.root["paths"].as_object().unwrap().clone();
     for (path, operations) in &paths {
-        let target = path.replace("{address}", "127.0.0.2");
+        let target =
+            path.replace("{address}", "127.0.0.2").replace("{bridge}", "br0").replace("{port}", "eth1");
         for method in ["GET", "POST", "PUT", "DELETE"] {
             let Some(operation) = operations.get(method.to_lowercase()) else {
                 let status = fake.client.request(method, &target, None).unwrap().status;

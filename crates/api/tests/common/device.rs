@@ -3,6 +3,7 @@
 use trunkline_view::Query;
 use trunkline_view::device::*;
 use trunkline_view::probe::*;
+use trunkline_view::stp::*;
 use trunkline_view::tcp::*;
 
 pub fn queries() -> Vec<Query> {
@@ -13,6 +14,9 @@ pub fn queries() -> Vec<Query> {
     vec![
         Query::Arp { interface: Some("eth0".into()) },
         Query::Mac { bridge: Some("br0".into()) },
+        Query::SpanningTree { bridge: Some("br0".into()) },
+        Query::SpanningTreeMcheck { bridge: "br0".into(), port: "eth1".into() },
+        Query::SpanningTreeRecover { bridge: "br0".into(), port: "eth1".into() },
         Query::Tcp,
         Query::IpStatistics,
         Query::Ping(PingQuery { source, ttl: Some(9), ..PingQuery::new(destination) }),
@@ -49,6 +53,57 @@ pub fn arp() -> ArpView {
     let own =
         OwnAddress { interface: "eth0".into(), ip: "192.0.2.1".parse().unwrap(), state: "usable".into() };
     ArpView { entries: vec![entry], own: vec![own] }
+}
+
+pub fn spanning_trees() -> SpanningTreesView {
+    let id = || BridgeIdView { priority: 4096, address: "02:00:00:00:00:01".into() };
+    let times = TimesView { hello_time: 2, max_age: 20, forward_delay: 15 };
+    let port = TreePortView {
+        name: "eth1".into(),
+        id: "128.1".into(),
+        role: "root".into(),
+        state: "discarding".into(),
+        path_cost: 20_000,
+        edge: false,
+        point_to_point: true,
+        sends: "rstp".into(),
+        inconsistent: Some("loop guard".into()),
+        designated_root: id(),
+        designated_cost: 0,
+        designated_bridge: id(),
+        designated_port: "128.2".into(),
+        why: "it is the only way to the root".into(),
+        forward_transitions: 3,
+        timers: [("rcvdInfoWhile".to_owned(), 5.5)].into(),
+        flags: vec!["agreed".into()],
+        machines: [("PIM".to_owned(), "CURRENT".to_owned())].into(),
+        counters: [("rx_rst".to_owned(), 5)].into(),
+    };
+    let change = TopologyChangeView {
+        ago: 1.5,
+        port: "eth1".into(),
+        detected: false,
+        from: Some("02:00:00:00:00:01".into()),
+    };
+    let tree = TreeView {
+        bridge: "br0".into(),
+        protocol: "rstp".into(),
+        data_plane: "own ports".into(),
+        root: id(),
+        root_path_cost: 20_000,
+        root_port: Some("eth1".into()),
+        times,
+        id: id(),
+        own_times: times,
+        transmit_hold_count: 6,
+        ageing_time: Some(15.0),
+        uplink_fast: false,
+        backbone_fast: false,
+        ports: vec![port],
+        topology_changes: 7,
+        history: vec![change],
+    };
+    SpanningTreesView { bridges: vec![tree] }
 }
 
 pub fn mac() -> MacView {

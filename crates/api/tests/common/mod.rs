@@ -137,6 +137,10 @@ pub fn answer_to(query: &Query) -> Option<Answer> {
         }),
         Query::Arp { .. } => Answer::Arp(device::arp()),
         Query::Mac { .. } => Answer::Mac(device::mac()),
+        Query::SpanningTree { .. } => Answer::SpanningTree(device::spanning_trees()),
+        Query::SpanningTreeMcheck { .. } | Query::SpanningTreeRecover { .. } => {
+            Answer::Done(DoneView { message: "done".into() })
+        }
         Query::Tcp => Answer::Tcp(device::tcp()),
         Query::IpStatistics => Answer::IpStatistics(device::ip_statistics()),
         Query::Ping(_) => Answer::Ping(device::ping()),
@@ -313,6 +317,7 @@ pub fn events() -> Vec<Event> {
             message: "ACK of our SYN".into(),
         },
         EventKind::Bridge { bridge: "br0".into(), message: "x".into() },
+        EventKind::SpanningTree { bridge: "br0".into(), message: "x".into() },
         EventKind::Ping {
             destination: "192.0.2.2".parse().unwrap(),
             reply: device::ping().replies.remove(0),
