@@ -3,10 +3,12 @@
 mod lab;
 mod probe;
 mod relay;
+mod tree;
 
 pub(crate) use lab::{Lab, LabFile, LabRun, ShowOf, time};
 pub(crate) use probe::{PingOptions, TracerouteOptions, TransferOptions};
 pub(crate) use relay::RelayOptions;
+pub(crate) use tree::{Drawing, TopologyOptions, TreeAction, TreeOptions, TreePart};
 
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
@@ -110,6 +112,20 @@ pub(crate) enum Command {
         action: BgpAction,
     },
 
+    /// Order something of a port's spanning tree.
+    SpanningTree {
+        /// The bridge.
+        #[arg(value_name = "BRIDGE")]
+        bridge: String,
+
+        /// Its port.
+        #[arg(value_name = "PORT")]
+        port: String,
+
+        #[command(subcommand)]
+        action: TreeAction,
+    },
+
     /// Send echo requests from a node.
     ///
     /// For nodes that have interfaces of their own. One line for each answer; the exit status is 1 where none came.
@@ -196,6 +212,17 @@ pub(crate) enum Show {
         #[arg(value_name = "BRIDGE")]
         bridge: Option<String>,
     },
+
+    /// Spanning tree: the root, this bridge, the ports' roles and states.
+    ///
+    /// `show spanning-tree port PORT` shows all about a port, with --why also why it has its role; `show spanning-tree
+    /// history` the last changes of the topology.
+    SpanningTree(TreeOptions),
+
+    /// The spanning tree as a bridge can know it: itself, the bridges behind its ports, the root.
+    ///
+    /// What lies behind a designated port a bridge does not know. `trunkline lab topology` draws a whole lab.
+    Topology(TopologyOptions),
 
     /// TCP connections and listeners.
     Tcp,
@@ -378,6 +405,15 @@ mod tests {
             "trunkline show arp",
             "trunkline show arp eth0",
             "trunkline show mac br0",
+            "trunkline show spanning-tree",
+            "trunkline show spanning-tree br0 --json",
+            "trunkline show spanning-tree port veth1 --why",
+            "trunkline sh span history",
+            "trunkline show topology br0 --svg",
+            "trunkline spanning-tree br0 veth1 mcheck",
+            "trunkline spanning-tree br0 veth1 recover",
+            "trunkline lab topology arp --at 5s --mermaid",
+            "trunkline lab show arp --at 5s a spanning-tree port eth0 --why",
             "trunkline show tcp",
             "trunkline show ip --json",
             "trunkline ping 192.0.2.1",
@@ -414,6 +450,8 @@ mod tests {
             ("trunkline lab run", "<FILE|NAME>"),
             ("trunkline lab show arp r1 arp", "--at"),
             ("trunkline lab fuzz arp --seeds 0", "1.."),
+            ("trunkline show topology --svg --dot", "cannot be used with"),
+            ("trunkline spanning-tree br0 veth1 check", "mcheck"),
             ("trunkline check", "<FILE>"),
             ("trunkline shwo", "show"),
         ];

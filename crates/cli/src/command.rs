@@ -1,13 +1,18 @@
 //! The commands that talk to a node.
 
 use crate::Failure;
-use crate::args::{BgpAction, BgpRoutes, Clear, Command, Paging, PingOptions, Show, ShowBgp, Target};
+use crate::args::{
+    BgpAction, BgpRoutes, Clear, Command, Paging, PingOptions, Show, ShowBgp, Target, TopologyOptions,
+    TreeAction, TreeOptions,
+};
 use crate::client::explain;
 use crate::show::{self, Style};
+use crate::topology;
 use std::io::Write;
 use trunkline_api::client::Client;
 use trunkline_api::view_json;
 use trunkline_view::probe::{PingQuery, PingView};
+use trunkline_view::stp::SpanningTreesView;
 use trunkline_view::{Answer, Query};
 
 /// The most routes of one page (`limit` of [`trunkline_view::bgp::RoutesQuery`]).
@@ -29,6 +34,8 @@ pub(crate) fn execute(
             &mut |cursor, limit| Query::Routes { prefix, cursor, limit },
             prefix.is_some(),
         ),
+        Command::Show(Show::SpanningTree(options)) => session.spanning_tree(&options),
+        Command::Show(Show::Topology(options)) => session.topology(&options),
         Command::Watch => session.watch(),
         Command::Ping(options) => session.ping(&options),
         other => match simple_query(other) {
@@ -47,6 +54,9 @@ pub(crate) fn show_query(show: Show) -> Option<Query> {
         Show::Bgp(ShowBgp::Neighbors { address }) => Query::BgpNeighbors { address },
         Show::Arp { interface } => Query::Arp { interface },
         Show::Mac { bridge } => Query::Mac { bridge },
+        Show::SpanningTree(TreeOptions { bridge, .. }) | Show::Topology(TopologyOptions { bridge, .. }) => {
+            Query::SpanningTree { bridge }
+        }
         Show::Tcp => Query::Tcp,
         Show::Ip => Query::IpStatistics,
         Show::Routes { .. } | Show::Bgp(ShowBgp::Routes(_)) => return None,
@@ -71,6 +81,12 @@ fn simple_query(command: Command) -> Option<Query> {
             Query::BgpShutdown { address, message }
         }
         Command::Bgp { address, action: BgpAction::Start } => Query::BgpStart { address },
+        Command::SpanningTree { bridge, port, action: TreeAction::Mcheck } => {
+            Query::SpanningTreeMcheck { bridge, port }
+        }
+        Command::SpanningTree { bridge, port, action: TreeAction::Recover } => {
+            Query::SpanningTreeRecover { bridge, port }
+        }
         Command::Run { .. } | Command::Check { .. } | Command::Watch => return None,
         Command::Ping(_) | Command::Lab(_) | Command::Relay(_) => return None,
         Command::Completions { .. } | Command::Man { .. } => return None,
@@ -156,6 +172,28 @@ impl<W: Write> Session<'_, W> {
             writeln!(self.out, "{}", view_json(&all, true))?;
         }
         Ok(self.out.flush()?)
+    }
+
+    /// Asks for the spanning trees and prints what is made of them.
+    fn trees(
+        &mut self,
+        bridge: &Option<String>,
+        text: impl FnOnce(&SpanningTreesView, bool, Style) -> Result<String, Failure>,
+    ) -> Result<(), Failure> {
+        let Answer::SpanningTree(view) = self.ask(&Query::SpanningTree { bridge: bridge.clone() })? else {
+            return Err(Failure::Message("the node gave another answer than was asked for".to_owned()));
+        };
+        self.out.write_all(text(&view, self.json, self.style)?.as_bytes())?;
+        Ok(self.out.flush()?)
+    }
+
+    fn spanning_tree(&mut self, options: &TreeOptions) -> Result<(), Failure> {
+        self.trees(&options.bridge, |view, json, style| show::spanning_tree(view, options, json, style))
+    }
+
+    fn topology(&mut self, options: &TopologyOptions) -> Result<(), Failure> {
+        let drawing = options.drawing;
+        self.trees(&options.bridge, |view, json, _| Ok(topology::of_bridges(view).draw(drawing, json)))
     }
 
     /// Asks for one request after the other, so that each answer is seen when it comes.

@@ -8,6 +8,7 @@
 //! | the commands that talk to a node | `command` |
 //! | `lab` | `lab` |
 //! | what people see | `show` |
+//! | drawings of spanning trees | `topology` |
 
 mod args;
 mod client;
@@ -17,6 +18,7 @@ mod relay;
 mod run;
 mod show;
 mod source;
+mod topology;
 
 use args::{Cli, Command};
 use clap::{CommandFactory, Parser};

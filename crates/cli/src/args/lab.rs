@@ -1,6 +1,6 @@
 //! `trunkline lab`.
 
-use super::Show;
+use super::{Drawing, Show};
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -39,6 +39,19 @@ pub(crate) enum Lab {
 
         #[command(flatten)]
         of: ShowOf,
+    },
+
+    /// Draw the bridges and links of a lab, with the roles that spanning tree gives to ports and the links that it blocks.
+    Topology {
+        #[command(flatten)]
+        lab: LabFile,
+
+        /// When. Default: at the end.
+        #[arg(long, value_name = "TIME", value_parser = time)]
+        at: Option<Duration>,
+
+        #[command(flatten)]
+        drawing: Drawing,
     },
 
     /// Step through a lab by hand: `help` says what can be typed.

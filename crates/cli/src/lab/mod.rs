@@ -4,6 +4,7 @@
 //! |---|---|
 //! | which lab is meant | `source` |
 //! | `lab run` | `run` |
+//! | `lab topology` | `topology` |
 //! | what happens, a line each | `timeline` |
 //! | how far a long run is | `progress` |
 //! | `lab repl` | `repl` |
@@ -15,17 +16,20 @@ mod repl;
 mod run;
 mod source;
 mod timeline;
+mod topology;
 
 use crate::Failure;
 use crate::args::{Lab, Paging, Show, ShowBgp};
 use crate::command::{append, page_end, show_query};
 use crate::show::{self, Style};
+use crate::topology::of_bridges;
 use std::io::Write;
 use trunkline_api::view_json;
 use trunkline_core::{Duration, Instant};
 use trunkline_lab::builtin::LABS;
 use trunkline_lab::run::{Options, Run};
 use trunkline_lab::sim::LabError;
+use trunkline_view::stp::SpanningTreesView;
 use trunkline_view::{Answer, Query};
 
 /// Routes of one page.
@@ -45,6 +49,7 @@ pub(crate) fn execute(lab: Lab, json: bool, out: &mut impl Write) -> Result<(), 
             run.run_until(Instant::ZERO + at, &mut |_| {});
             show(&mut run, &of.node, what, json || also_json, style, out)
         }
+        Lab::Topology { lab, at, drawing } => topology::topology(&lab, at, drawing, json, out),
         Lab::Repl(lab) => repl::repl(&lab, style, std::io::stdin().lock(), out),
         Lab::Fuzz { file, seeds, first } => fuzz::run(&file, first, seeds, json, style, out),
     }
@@ -74,6 +79,14 @@ fn show(
     out: &mut impl Write,
 ) -> Result<(), Failure> {
     let (answer, detail) = match what {
+        Show::SpanningTree(options) => {
+            let view = trees(run, node, &options.bridge)?;
+            return Ok(out.write_all(show::spanning_tree(&view, &options, json, style)?.as_bytes())?);
+        }
+        Show::Topology(options) => {
+            let view = trees(run, node, &options.bridge)?;
+            return Ok(out.write_all(of_bridges(&view).draw(options.drawing, json).as_bytes())?);
+        }
         Show::Routes { prefix, paging } => {
             let query = &mut |cursor, limit| Query::Routes { prefix, cursor, limit };
             (pages(run, node, &paging, query)?, prefix.is_some())
@@ -93,6 +106,13 @@ fn show(
         answer => show::human(&answer, style),
     };
     Ok(out.write_all(text.as_bytes())?)
+}
+
+fn trees(run: &mut Run, node: &str, bridge: &Option<String>) -> Result<SpanningTreesView, Failure> {
+    match answer(run, node, Query::SpanningTree { bridge: bridge.clone() })? {
+        Answer::SpanningTree(view) => Ok(view),
+        _ => Err(Failure::Message("the node gave another answer than was asked for".to_owned())),
+    }
 }
 
 /// All pages of a table as one.

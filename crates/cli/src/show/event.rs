@@ -44,6 +44,7 @@ pub(crate) fn words(kind: &EventKind, style: Style) -> (&'static str, String) {
             ("tcp", format!("{local} {remote}: {from} -> {to}: {message}"))
         }
         EventKind::Bridge { bridge, message } => ("bridge", format!("{bridge}: {message}")),
+        EventKind::SpanningTree { bridge, message } => ("stp", format!("{bridge}: {message}")),
         EventKind::Ping { destination, reply } => {
             let whom = match reply.from == Some(*destination) {
                 true => String::new(),

@@ -14,6 +14,7 @@ mod probe;
 mod routes;
 #[cfg(test)]
 pub(crate) mod samples;
+mod spanning_tree;
 mod table;
 mod tcp;
 mod text;
@@ -21,7 +22,8 @@ mod text;
 pub(crate) use event::{event, words as event_words};
 pub(crate) use pages::Pages;
 pub(crate) use probe::{ping_reply, ping_summary};
-pub(crate) use table::Color;
+pub(crate) use spanning_tree::{id as bridge_id, spanning_tree};
+pub(crate) use table::{Align, Color, Table};
 
 use std::io::IsTerminal;
 use trunkline_view::{Answer, ReloadView};
@@ -59,6 +61,7 @@ pub(crate) fn human(answer: &Answer, style: Style) -> String {
         Answer::Reload(view) => format!("{}\n", reload_refused(view)),
         Answer::Arp(view) => arp::arp(view, style),
         Answer::Mac(view) => mac::mac(view, style),
+        Answer::SpanningTree(view) => spanning_tree::trees(view, style),
         Answer::Tcp(view) => tcp::tcp(view, style),
         Answer::IpStatistics(view) => ip::ip(view, style),
         Answer::Ping(view) => probe::ping(view, style),

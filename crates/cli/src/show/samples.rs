@@ -7,6 +7,9 @@ pub(crate) use device::{arp, ip_statistics, mac, ping, tcp, traceroute, transfer
 use std::net::IpAddr;
 use trunkline_core::{Asn, Prefix};
 use trunkline_view::bgp::*;
+use trunkline_view::stp::{
+    BridgeIdView, SpanningTreesView, TimesView, TopologyChangeView, TreePortView, TreeView,
+};
 use trunkline_view::{
     Address, AdminState, Event, EventKind, Interface, InterfacesView, NodeView, Route, RouteNextHop,
     RouteSource,
@@ -364,9 +367,109 @@ pub(crate) fn events() -> Vec<Event> {
         },
         EventKind::Bridge { bridge: "br0".into(), message: "p1: forwarding".into() },
         EventKind::Ping { destination: ping().destination, reply: ping().replies.remove(0) },
+        EventKind::SpanningTree { bridge: "br0".into(), message: "p1: role designated -> root".into() },
         EventKind::Socket { name: "c1".into(), message: "open".into() },
         EventKind::Missed { count: 12 },
     ];
     let time = |n: u64| n as f64 * 1.0625;
     (1..).zip(kinds).map(|(sequence, kind)| Event { sequence, time: time(sequence), kind }).collect()
+}
+
+/// An access switch with a port of each kind, and a bridge of STP that is the root.
+pub(crate) fn spanning_trees() -> SpanningTreesView {
+    let times = |hello_time| TimesView { hello_time, max_age: 20, forward_delay: 15 };
+    let changes = vec![
+        TopologyChangeView { ago: 12.0, port: "veth1".into(), detected: true, from: None },
+        TopologyChangeView {
+            ago: 3723.0,
+            port: "veth2".into(),
+            detected: false,
+            from: Some("02:00:00:00:00:01".into()),
+        },
+    ];
+    let mut ports = vec![
+        tree_port("veth1", 1, "root", "forwarding"),
+        tree_port("veth2", 2, "alternate", "discarding"),
+        TreePortView { edge: true, ..tree_port("veth3", 3, "designated", "forwarding") },
+        TreePortView { sends: "stp".into(), ..tree_port("veth4", 4, "designated", "learning") },
+        TreePortView {
+            point_to_point: false,
+            inconsistent: Some("root guard".into()),
+            ..tree_port("veth5", 5, "designated", "discarding")
+        },
+        TreePortView {
+            inconsistent: Some("BPDU guard".into()),
+            ..tree_port("veth6", 6, "disabled", "disabled")
+        },
+    ];
+    for (port, bridge) in ports.iter_mut().zip([1, 3]) {
+        port.designated_bridge = bridge_id(bridge);
+        port.designated_cost = if bridge == 1 { 0 } else { 20_000 };
+    }
+    let access = TreeView {
+        bridge: "br0".into(),
+        protocol: "rstp".into(),
+        data_plane: "own ports".into(),
+        root: bridge_id(1),
+        root_path_cost: 20_000,
+        root_port: Some("veth1".into()),
+        times: times(2),
+        id: bridge_id(2),
+        own_times: times(1),
+        transmit_hold_count: 6,
+        ageing_time: None,
+        uplink_fast: false,
+        backbone_fast: false,
+        ports,
+        topology_changes: 7,
+        history: changes,
+    };
+    let root = TreeView {
+        bridge: "br1".into(),
+        protocol: "stp".into(),
+        id: bridge_id(9),
+        root: bridge_id(9),
+        root_path_cost: 0,
+        root_port: None,
+        ageing_time: Some(15.0),
+        uplink_fast: true,
+        backbone_fast: true,
+        ports: vec![],
+        topology_changes: 1,
+        history: vec![],
+        ..access.clone()
+    };
+    SpanningTreesView { bridges: vec![access, root] }
+}
+
+/// Bridges 1 and 2; the first has the better priority.
+pub(crate) fn bridge_id(number: u8) -> BridgeIdView {
+    let priority = if number == 1 { 4096 } else { 32_768 };
+    BridgeIdView { priority, address: format!("02:00:00:00:00:{number:02x}") }
+}
+
+/// A port of bridge 2 that serves its LAN.
+pub(crate) fn tree_port(name: &str, number: u16, role: &str, state: &str) -> TreePortView {
+    TreePortView {
+        name: name.into(),
+        id: format!("128.{number}"),
+        role: role.into(),
+        state: state.into(),
+        path_cost: 20_000,
+        edge: false,
+        point_to_point: true,
+        sends: "rstp".into(),
+        inconsistent: None,
+        designated_root: bridge_id(1),
+        designated_cost: 20_000,
+        designated_bridge: bridge_id(2),
+        designated_port: format!("128.{number}"),
+        why: "bridge 32768.02:00:00:00:00:03 serves this LAN: its address is lower".into(),
+        forward_transitions: 1,
+        timers: [("rcvdInfoWhile".to_owned(), 5.25)].into(),
+        flags: texts(&["agreed", "portEnabled"]),
+        machines: [("PIM".to_owned(), "CURRENT".to_owned()), ("PRT".to_owned(), "ALTERNATE_PORT".to_owned())]
+            .into(),
+        counters: [("rx_rst".to_owned(), 500), ("tx_rst".to_owned(), 3), ("malformed".to_owned(), 0)].into(),
+    }
 }
