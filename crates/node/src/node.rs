@@ -159,7 +159,6 @@ impl Node {
                 }
             }
             NodeInput::FibPresent { prefixes } => self.routing.fib_present(prefixes),
-            NodeInput::KernelBridge(_) => {}
         }
         self.pump(now, out);
     }

@@ -303,7 +303,6 @@ impl EventLoop {
                         fib.push(change, &self.monitor.others, &mut self.refused);
                     }
                 }
-                NodeOutput::KernelBridge(_) => {}
                 NodeOutput::Event(kind) => self.publish(kind),
                 NodeOutput::Answer { id, answer } => self.answer(id, answer),
             }

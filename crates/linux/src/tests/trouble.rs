@@ -142,7 +142,7 @@ fn who_should_sign_by_tcp_ao_is_not_let_in_unsigned() {
         // It may be reset, too.
         let mut said = Vec::new();
         let _ = stranger.read_to_end(&mut said);
-        assert_eq!(said, [], "not even an OPEN");
+        assert!(said.is_empty(), "not even an OPEN: {said:?}");
         let Answer::BgpNeighbors(view) = ask(&node, Query::BgpNeighbors { address: None }) else { panic!() };
         assert!(format!("{view:?}").contains("TCP-AO needs an interface"), "{view:?}");
         node.shutdown();
