@@ -28,9 +28,6 @@ mod timer;
 mod transitions;
 mod transmit;
 
-#[cfg(test)]
-mod tests;
-
 pub use transitions::{Machine, TRANSITIONS, Transition};
 
 use crate::engine::{BridgeFacts, Engine, PortFacts, PortSettings, Said};
