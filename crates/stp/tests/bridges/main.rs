@@ -2,9 +2,10 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test")]
 
-mod article;
+mod anything;
+mod classic;
 mod graphs;
 mod rig;
 mod rstp;
 mod scale;
-mod transitions;
+mod truth;

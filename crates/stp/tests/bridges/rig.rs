@@ -1,4 +1,5 @@
-//! Bridges and LANs in virtual time, the tree that must come of them, and a watch for loops.
+//! Bridges and LANs in virtual time, with a watch for loops of what forwards and, at bridges that speak the STP of 1998, for
+//! Hold Time.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
@@ -7,7 +8,8 @@ use trunkline_stp::{
     BridgeId, Config, Event, Input, Output, PortConfig, PortRole, PortState, PortStatus, Protocol,
     SpanningTree, Transition,
 };
-use trunkline_wire::stp::{Message, PortIdentifier};
+use trunkline_view::stp::TreeView;
+use trunkline_wire::stp::{Bpdu, Message};
 
 /// How long a frame takes over a LAN.
 pub(crate) const DELAY: Duration = Duration::from_micros(50);
@@ -17,15 +19,28 @@ pub(crate) fn ms(ms: u64) -> Instant {
     Instant::from_nanos(ms * 1_000_000)
 }
 
-/// A port of a bridge: both by number.
-pub(crate) type End = (usize, u32);
+/// Seconds.
+pub(crate) fn secs(seconds: f64) -> Duration {
+    Duration::from_secs_f64(seconds)
+}
+
+/// The address of a bridge, by its number from 1.
+pub(crate) fn address(number: usize) -> MacAddr {
+    MacAddr([2, 0, 0, 0, (number >> 8) as u8, number as u8])
+}
+
+/// A port of a bridge.
+pub(crate) type End = (usize, PortId);
+
+/// Frames that are lost, by who sends them.
+type Drops = Box<dyn Fn(End, &Message) -> bool>;
 
 pub(crate) struct Bridge {
     pub(crate) config: Config,
     /// None: it is off.
     pub(crate) tree: Option<SpanningTree>,
     /// By port: how it is configured, and the LAN that it is at.
-    pub(crate) ports: Vec<(PortConfig, Option<usize>)>,
+    pub(crate) ports: Vec<(PortConfig, usize)>,
     pub(crate) ageing: Option<Duration>,
     wake: Option<Instant>,
 }
@@ -60,15 +75,22 @@ pub(crate) struct Net {
     sequence: u64,
     /// What bridges told, but transitions.
     pub(crate) events: Vec<(Instant, usize, Event)>,
+    /// What the data plane was told of a port.
+    pub(crate) moves: Vec<(Instant, End, PortState)>,
+    pub(crate) ageing: Vec<(Instant, usize, Option<Duration>)>,
     pub(crate) transitions: BTreeSet<Transition>,
     pub(crate) flushes: Vec<(Instant, End)>,
     pub(crate) announced: Vec<(Instant, usize, PortId, PortId)>,
     pub(crate) sent: Vec<Sent>,
     pub(crate) keeps_sent: bool,
+    pub(crate) drops: Option<Drops>,
     states: BTreeMap<End, PortState>,
     /// When a loop of forwarding ports began and ended.
     pub(crate) loops: Vec<(Instant, Option<Instant>)>,
-    checks_loops: bool,
+    /// By port of a bridge that speaks the STP of 1998: its last Configuration BPDU since its link came up.
+    pub(crate) last_config: BTreeMap<End, Instant>,
+    /// Configuration BPDUs that came less than Hold Time after the one before (IEEE 802.1D-1998 §8.6.1).
+    pub(crate) hasty: Vec<(Instant, End)>,
 }
 
 impl Net {
@@ -82,20 +104,24 @@ impl Net {
             due: BTreeMap::new(),
             sequence: 0,
             events: Vec::new(),
+            moves: Vec::new(),
+            ageing: Vec::new(),
             transitions: BTreeSet::new(),
             flushes: Vec::new(),
             announced: Vec::new(),
             sent: Vec::new(),
             keeps_sent: true,
+            drops: None,
             states: BTreeMap::new(),
             loops: Vec::new(),
-            checks_loops: true,
+            last_config: BTreeMap::new(),
+            hasty: Vec::new(),
         }
     }
 
     /// A bridge with the defaults of a protocol; its address ends with its number + 1.
     pub(crate) fn bridge(&mut self, protocol: Protocol, priority: u16) -> usize {
-        let address = MacAddr([2, 0, 0, 0, 0, self.bridges.len() as u8 + 1]);
+        let address = address(self.bridges.len() + 1);
         self.bridge_with(Config { priority, ..Config::new(protocol, address) })
     }
 
@@ -106,32 +132,34 @@ impl Net {
         number
     }
 
-    /// Gives a bridge one more port.
-    pub(crate) fn port(&mut self, bridge: usize) -> End {
-        let port = self.bridges[bridge].ports.len() as u32;
-        let config = PortConfig::new(port as u16 + 1);
-        self.bridges[bridge].ports.push((config, None));
-        self.feed(bridge, Input::Port { port: PortId(port), config });
-        (bridge, port)
+    /// A LAN between these bridges, at a new port of each; two make a link, others a shared one.
+    pub(crate) fn lan(&mut self, bridges: &[usize]) -> usize {
+        let ends: Vec<_> = bridges.iter().map(|bridge| (*bridge, PortConfig::new(0))).collect();
+        self.lan_with(&ends)
     }
 
-    /// A LAN between these bridges, at a new port of each; two make a link, more a shared one.
-    pub(crate) fn lan(&mut self, bridges: &[usize]) -> usize {
-        let ends: Vec<End> = bridges.iter().map(|bridge| self.port(*bridge)).collect();
-        self.lans.push(Lan { ends: ends.clone(), up: true, loss: 0 });
-        let lan = self.lans.len() - 1;
-        for (bridge, port) in ends {
-            self.bridges[bridge].ports[port as usize].1 = Some(lan);
+    /// A LAN with new ports that are so from the start, but for their numbers: those count from 1 at each bridge.
+    pub(crate) fn lan_with(&mut self, bridges: &[(usize, PortConfig)]) -> usize {
+        let lan = self.lans.len();
+        let mut ends = Vec::new();
+        for (bridge, config) in bridges {
+            let ports = &mut self.bridges[*bridge].ports;
+            let port = PortId(ports.len() as u32);
+            let config = PortConfig { number: ports.len() as u16 + 1, ..*config };
+            ports.push((config, lan));
+            ends.push((*bridge, port));
+            self.feed(*bridge, Input::Port { port, config });
         }
+        self.lans.push(Lan { ends, up: true, loss: 0 });
         self.tell_link(lan);
         lan
     }
 
     pub(crate) fn configure(&mut self, (bridge, port): End, change: impl FnOnce(&mut PortConfig)) {
-        let config = &mut self.bridges[bridge].ports[port as usize].0;
+        let config = &mut self.bridges[bridge].ports[port.index()].0;
         change(config);
         let config = *config;
-        self.feed(bridge, Input::Port { port: PortId(port), config });
+        self.feed(bridge, Input::Port { port, config });
     }
 
     pub(crate) fn reconfigure(&mut self, bridge: usize, change: impl FnOnce(&mut Config)) {
@@ -140,8 +168,10 @@ impl Net {
         self.feed(bridge, Input::Reconfigure(config));
     }
 
+    /// The link goes down, and with it what is under way.
     pub(crate) fn cut(&mut self, lan: usize) {
         self.lans[lan].up = false;
+        self.due.retain(|_, due| !matches!(due, Due::Frame { lan: on, .. } if *on == lan));
         self.tell_link(lan);
     }
 
@@ -162,17 +192,14 @@ impl Net {
             tree
         });
         bridge.wake = None;
-        let ports: Vec<(u32, PortConfig, Option<usize>)> =
-            (0..).zip(&bridge.ports).map(|(port, (config, lan))| (port, *config, *lan)).collect();
-        for (port, config, lan) in ports {
+        let ports: Vec<(PortConfig, usize)> = bridge.ports.clone();
+        for (port, (config, lan)) in (0..).map(PortId).zip(ports) {
             if on {
-                self.feed(number, Input::Port { port: PortId(port), config });
+                self.feed(number, Input::Port { port, config });
             } else {
                 self.set_state((number, port), PortState::Disabled);
             }
-            if let Some(lan) = lan {
-                self.tell_link(lan);
-            }
+            self.tell_link(lan);
         }
     }
 
@@ -183,9 +210,9 @@ impl Net {
         // A cable has no carrier when the other end is off; a hub has.
         let up = up && (ends.len() != 2 || alive == 2);
         for (bridge, port) in &ends {
-            let address = MacAddr([2, 1, 0, *bridge as u8, 0, *port as u8]);
+            let address = MacAddr([2, 1, 0, *bridge as u8, 0, port.0 as u8]);
             let status = PortStatus { up, address, speed: Some(1000), full_duplex: Some(ends.len() <= 2) };
-            self.feed(*bridge, Input::Status { port: PortId(*port), status });
+            self.feed(*bridge, Input::Status { port: *port, status });
         }
     }
 
@@ -201,10 +228,13 @@ impl Net {
     fn carry(&mut self, number: usize, mut out: Outbox<Output>) {
         while let Some(output) = out.pop() {
             match output {
-                Output::Frame { port, frame } => self.send((number, port.0), frame),
-                Output::State { port, state } => self.set_state((number, port.0), state),
-                Output::Flush { port } => self.flushes.push((self.now, (number, port.0))),
-                Output::AgeingTime(time) => self.bridges[number].ageing = time,
+                Output::Frame { port, frame } => self.send((number, port), frame),
+                Output::State { port, state } => self.set_state((number, port), state),
+                Output::Flush { port } => self.flushes.push((self.now, (number, port))),
+                Output::AgeingTime(time) => {
+                    self.bridges[number].ageing = time;
+                    self.ageing.push((self.now, number, time));
+                }
                 Output::AnnounceStations { by, lost } => {
                     self.announced.push((self.now, number, by, lost));
                 }
@@ -216,7 +246,7 @@ impl Net {
         }
         let due = self.bridges[number].tree.as_ref().and_then(SpanningTree::poll_timeout);
         let wake = &mut self.bridges[number].wake;
-        if let Some(due) = due
+        if let Some(due) = due.map(|due| due.max(self.now))
             && wake.is_none_or(|at| due < at)
         {
             *wake = Some(due);
@@ -226,32 +256,47 @@ impl Net {
 
     fn schedule(&mut self, at: Instant, due: Due) {
         self.sequence += 1;
-        self.heap.push(Reverse((at.max(self.now), self.sequence)));
+        self.heap.push(Reverse((at, self.sequence)));
         self.due.insert(self.sequence, due);
     }
 
     fn send(&mut self, by: End, frame: Vec<u8>) {
-        let Some(lan) = self.bridges[by.0].ports[by.1 as usize].1 else { return };
+        let lan = self.bridges[by.0].ports[by.1.index()].1;
+        let message = Message::parse(&frame).expect("well formed").expect("ours");
+        if self.bridges[by.0].config.protocol == Protocol::Stp
+            && matches!(message, Message::Bpdu(Bpdu::Config(_)))
+        {
+            let before = self.last_config.insert(by, self.now);
+            if before.is_some_and(|at| self.now.since(at) < Duration::from_secs(1)) {
+                self.hasty.push((self.now, by));
+            }
+        }
         if self.keeps_sent {
-            let message = Message::parse(&frame).expect("well formed").expect("ours");
             self.sent.push(Sent { at: self.now, by, message });
         }
-        let loss = self.lans[lan].loss;
-        if self.lans[lan].up && !(loss > 0 && self.rng.below(1000) < loss) {
+        let Lan { loss, up, .. } = self.lans[lan];
+        let is_lost = self.drops.as_ref().is_some_and(|drops| drops(by, &message))
+            || (loss > 0 && self.rng.below(1000) < loss);
+        if up && !is_lost {
             self.schedule(self.now + DELAY, Due::Frame { lan, from: by, frame });
         }
     }
 
     fn set_state(&mut self, end: End, state: PortState) {
         self.states.insert(end, state);
-        if self.checks_loops {
-            let now = self.now;
-            match (self.has_loop(), self.loops.last_mut()) {
-                (true, Some((_, None))) => {}
-                (true, _) => self.loops.push((now, None)),
-                (false, Some((_, end @ None))) => *end = Some(now),
-                (false, _) => {}
-            }
+        self.moves.push((self.now, end, state));
+        if state == PortState::Disabled {
+            self.last_config.remove(&end);
+        }
+        // Only a port that comes to forward can begin a loop.
+        let is_open = self.loops.last().is_some_and(|(_, to)| to.is_none());
+        if !is_open && state != PortState::Forwarding {
+            return;
+        }
+        match (self.has_loop(), self.loops.last_mut()) {
+            (false, Some((_, to @ None))) => *to = Some(self.now),
+            (true, _) if !is_open => self.loops.push((self.now, None)),
+            _ => {}
         }
     }
 
@@ -308,12 +353,9 @@ impl Net {
     }
 
     fn arrive(&mut self, lan: usize, from: End, frame: &[u8]) {
-        if !self.lans[lan].up {
-            return;
-        }
         for (bridge, port) in self.lans[lan].ends.clone() {
             if (bridge, port) != from {
-                self.feed(bridge, Input::Frame { port: PortId(port), frame });
+                self.feed(bridge, Input::Frame { port, frame });
             }
         }
     }
@@ -324,108 +366,53 @@ impl Net {
 
     pub(crate) fn role(&self, (bridge, port): End) -> PortRole {
         let tree = self.bridges[bridge].tree.as_ref();
-        tree.and_then(|tree| tree.port(self.now, PortId(port))).map_or(PortRole::Disabled, |(role, _)| role)
+        tree.and_then(|tree| tree.port(self.now, port)).map_or(PortRole::Disabled, |(role, _)| role)
     }
 
-    /// The port of a bridge at a LAN.
+    /// Role and state.
+    pub(crate) fn stands(&self, end: End) -> (PortRole, PortState) {
+        (self.role(end), self.state(end))
+    }
+
+    pub(crate) fn id(&self, bridge: usize) -> BridgeId {
+        self.bridges[bridge].config.bridge_id()
+    }
+
+    /// The port of a bridge at a LAN; the first where there are more.
     pub(crate) fn end(&self, lan: usize, bridge: usize) -> End {
         *self.lans[lan].ends.iter().find(|(b, _)| *b == bridge).expect("is at the LAN")
     }
 
     /// When a port last came to forward.
     pub(crate) fn forwards_since(&self, end: End) -> Option<Instant> {
-        let is_it = |(_, bridge, event): &&(Instant, usize, Event)| {
-            matches!(event, Event::State { port, to: PortState::Forwarding, .. }
-                if (*bridge, port.0) == end)
-        };
-        self.events.iter().rev().find(is_it).map(|(at, ..)| *at)
+        let moves = self.moves.iter().rev();
+        moves.filter(|(_, who, to)| (*who, *to) == (end, PortState::Forwarding)).map(|(at, ..)| *at).next()
     }
 
-    /// The role that each port must have at rest, from the definition (IEEE 802.1D-2004 §17.3): the root is the best
-    /// bridge that is reached, the way there is the cheapest, and who is nearest to it serves a LAN.
-    pub(crate) fn expected(&self) -> BTreeMap<End, PortRole> {
-        let on = |bridge: usize| self.bridges[bridge].tree.is_some();
-        let live = |lan: &Lan| {
-            lan.up && lan.ends.iter().filter(|(b, _)| on(*b)).count() > usize::from(lan.ends.len() == 2)
-        };
-        let id = |bridge: usize| self.bridges[bridge].config.bridge_id();
-        let cost_of = |(bridge, port): End| {
-            let Bridge { config, ports, .. } = &self.bridges[bridge];
-            u64::from(ports[port as usize].0.cost(config, Some(1000)))
-        };
-        // The best root and the cheapest way to it, by relaxation.
-        let mut best: Vec<(BridgeId, u64)> = (0..self.bridges.len()).map(|b| (id(b), 0)).collect();
-        loop {
-            let mut changed = false;
-            for lan in self.lans.iter().filter(|lan| live(lan)) {
-                let ends = || lan.ends.iter().copied().filter(|(b, _)| on(*b));
-                let Some(way) = ends().map(|(b, _)| best[b]).min() else { continue };
-                for end in ends() {
-                    let mine = (way.0, way.1 + cost_of(end));
-                    if mine < best[end.0] && way.0 < id(end.0) {
-                        best[end.0] = mine;
-                        changed = true;
-                    }
-                }
-            }
-            if !changed {
-                break;
-            }
-        }
-        let port_id = |(bridge, port): End| self.bridges[bridge].ports[port as usize].0.id();
-        type Serves = (BridgeId, u64, BridgeId, PortIdentifier, End);
-        let serves = |lan: &Lan| -> Option<Serves> {
-            let ends = lan.ends.iter().filter(|(b, _)| on(*b));
-            ends.map(|end| (best[end.0].0, best[end.0].1, id(end.0), port_id(*end), *end)).min()
-        };
-        let mut roles = BTreeMap::new();
-        for (bridge, Bridge { ports, .. }) in self.bridges.iter().enumerate().filter(|(b, _)| on(*b)) {
-            let mut ways = Vec::new();
-            for (port, (_, lan)) in (0u32..).zip(ports) {
-                let end = (bridge, port);
-                let lan = lan.map(|lan| &self.lans[lan]).filter(|lan| live(lan));
-                let role = match lan.and_then(serves) {
-                    None => PortRole::Disabled,
-                    Some((.., who)) if who == end => PortRole::Designated,
-                    Some((.., who)) if who.0 == bridge => PortRole::Backup,
-                    Some((root, cost, by, at, _)) => {
-                        ways.push((root, cost + cost_of(end), by, at, port_id(end), end));
-                        PortRole::Alternate
-                    }
-                };
-                roles.insert(end, role);
-            }
-            if let Some((root, .., end)) = ways.into_iter().min()
-                && root < id(bridge)
-            {
-                roles.insert(end, PortRole::Root);
-            }
-        }
-        roles
+    /// When a port first came to a state, from this moment on.
+    pub(crate) fn when(&self, end: End, state: PortState, from: Instant) -> Option<Instant> {
+        self.moves.iter().find(|(at, who, to)| *at >= from && (*who, *to) == (end, state)).map(|(at, ..)| *at)
     }
 
-    /// What is not as it must be at rest: roles, states, no loop.
-    pub(crate) fn problems(&self) -> Vec<String> {
-        let mut problems = Vec::new();
-        for (end, expected) in self.expected() {
-            let (role, state) = (self.role(end), self.state(end));
-            if role != expected {
-                problems.push(format!("{end:?}: {role}, must be {expected}"));
-            }
-            let forwards = matches!(expected, PortRole::Root | PortRole::Designated);
-            if forwards != (state == PortState::Forwarding) {
-                problems.push(format!("{end:?}: {state} as {expected}"));
-            }
-        }
-        if self.has_loop() {
-            problems.push("a loop".to_owned());
-        }
-        problems
+    /// What a port sent from this moment on.
+    pub(crate) fn sent_by(&self, by: End, from: Instant) -> Vec<(Instant, Message)> {
+        let sent = self.sent.iter().filter(|sent| sent.by == by && sent.at >= from);
+        sent.map(|sent| (sent.at, sent.message)).collect()
     }
 
-    #[track_caller]
-    pub(crate) fn assert_settled(&self) {
-        let problems = self.problems();
-        assert!(problems.is_empty(), "at {:?}: {problems:#?}", self.now);
+    /// What a bridge told from this moment on.
+    pub(crate) fn events_of(&self, bridge: usize, from: Instant) -> Vec<(Instant, Event)> {
+        let events = self.events.iter().filter(|(at, by, _)| *by == bridge && *at >= from);
+        events.map(|(at, _, event)| (*at, *event)).collect()
+    }
+
+    /// A bridge as people see it.
+    pub(crate) fn view(&self, bridge: usize) -> TreeView {
+        let tree = self.bridges[bridge].tree.as_ref().expect("is on");
+        tree.view(self.now, "br0", "own ports", &|port| format!("p{}", port.0))
+    }
+
+    pub(crate) fn counter(&self, (bridge, port): End, name: &str) -> u64 {
+        self.view(bridge).ports[port.index()].counters[name]
     }
 }

@@ -3,7 +3,8 @@
 use crate::rig::{Net, ms};
 use trunkline_core::{Duration, Instant, MacAddr, Outbox, PortId, Rng};
 use trunkline_stp::{
-    BridgeId, Config, Input, Output, PortConfig, PortRole, PortState, PortStatus, Protocol, SpanningTree,
+    BridgeId, Config, Event, Input, Output, PortConfig, PortRole, PortState, PortStatus, Protocol,
+    SpanningTree,
 };
 use trunkline_wire::stp::{Bpdu, Flags, Message, PortIdentifier, Priority, Role, Rst, Time};
 
@@ -65,6 +66,24 @@ fn a_thousand_ports() {
 }
 
 #[test]
+fn a_thousand_ports_of_1998() {
+    // All that is due is done at once, and nothing is looked at that is not due
+    let mut tree = wide(Protocol::Stp, 1000);
+    let mut out = Outbox::new();
+    let mut wakes = 0;
+    while let Some(at) = tree.poll_timeout().filter(|at| *at <= ms(60_000)) {
+        tree.handle_timeout(at, &mut out);
+        wakes += 1;
+        assert!(tree.poll_timeout().is_none_or(|next| next > at), "all that is due is done");
+    }
+    // Hellos at 0, 2, … 60; Hold Time a second after each; two Forward Delays: no wake for nothing
+    assert!(wakes <= 31 + 30 + 2, "{wakes}");
+    let forwards = |event: Event| matches!(event, Event::State { to: PortState::Forwarding, .. });
+    let events = out.drain().filter(|output| matches!(output, Output::Event(event) if forwards(*event)));
+    assert_eq!(events.count(), 1000);
+}
+
+#[test]
 fn a_thousand_bpdus_a_second_move_nothing() {
     let mut tree = wide(Protocol::Rstp, 4);
     let mut out = Outbox::new();
@@ -107,7 +126,7 @@ fn malformed_ones_are_counted_and_change_nothing() {
             match i % 4 {
                 0 => frame.truncate(17 + rng.below(35) as usize),
                 1 => frame[17 + rng.below(2) as usize] = 1 + rng.below(255) as u8,
-                2 => frame[20] = [1, 3, 0x7f, 0xff][rng.below(4) as usize],
+                2 => frame[20] = [1, 3 + rng.below(100) as u8, 0x7f, 0xff][rng.below(4) as usize],
                 _ => frame[19] = rng.below(2) as u8,
             }
             // Where the length field says more than there is, and where it says what is left
@@ -130,23 +149,23 @@ fn bpdus_that_are_too_old_or_our_own_are_counted() {
     let mut net = Net::new(1);
     let a = net.bridge(Protocol::Rstp, 4096);
     let stub = net.lan(&[a]);
-    let (_, port) = net.end(stub, a);
+    let end = net.end(stub, a);
+    let port = end.1;
     net.run_until(ms(100));
     let Message::Bpdu(Bpdu::Rst(mut rst)) = from_root(20, Flags::default()) else { unreachable!() };
     let frame = Message::Bpdu(Bpdu::Config(rst.body)).frame(SOURCE);
-    net.feed(a, Input::Frame { port: PortId(port), frame: &frame });
+    net.feed(a, Input::Frame { port, frame: &frame });
     rst.body.bridge = net.bridges[a].config.bridge_id();
-    (rst.body.message_age, rst.body.port) = (Time::from_secs(0), PortIdentifier::new(128, port as u16 + 1));
+    (rst.body.message_age, rst.body.port) = (Time::from_secs(0), PortIdentifier::new(128, 1));
     let frame = Message::Bpdu(Bpdu::Config(rst.body)).frame(SOURCE);
-    net.feed(a, Input::Frame { port: PortId(port), frame: &frame });
-    let tree = net.bridges[a].tree.as_ref().unwrap();
-    let view = tree.view(net.now, "br0", "own ports", &|port| format!("p{}", port.0));
+    net.feed(a, Input::Frame { port, frame: &frame });
+    let view = net.view(a);
     let counters = &view.ports[0].counters;
     assert_eq!((counters["too_old"], counters["own"], counters["rx_config"]), (1, 1, 2));
     assert_eq!(view.root_port, None);
     // An RST BPDU has no such rule: what is too old counts as expired at once, and the port goes on as designated.
     let frame = from_root(20, Flags::default()).frame(SOURCE);
-    net.feed(a, Input::Frame { port: PortId(port), frame: &frame });
+    net.feed(a, Input::Frame { port, frame: &frame });
     net.run_for(Duration::from_secs(1));
-    assert_eq!(net.role((a, port)), PortRole::Designated);
+    assert_eq!(net.role(end), PortRole::Designated);
 }

@@ -1,5 +1,8 @@
 //! RSTP among bridges: how fast a network settles, and that it ends as the definition says.
 
+mod article;
+mod transitions;
+
 use crate::rig::{DELAY, Net, ms};
 use trunkline_core::Duration;
 use trunkline_stp::{PortRole, PortState, Protocol};

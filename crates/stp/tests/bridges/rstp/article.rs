@@ -22,12 +22,6 @@ fn flags(message: &Message) -> Option<Flags> {
     }
 }
 
-/// BPDUs that a port sent from this moment on.
-fn sent_by(net: &Net, by: End, from: Instant) -> Vec<(Instant, Message)> {
-    let sent = net.sent.iter().filter(|sent| sent.by == by && sent.at >= from);
-    sent.map(|sent| (sent.at, sent.message)).collect()
-}
-
 #[test]
 fn every_bridge_sends_bpdus_every_hello_time() {
     // "RSTP enabled switches send out BPDUs every hello time, containing current information", "used as keepalives":
@@ -37,7 +31,7 @@ fn every_bridge_sends_bpdus_every_hello_time() {
     net.lans[lans[0]].loss = 1000;
     let from = net.now;
     net.run_for(SECOND * 5);
-    let times: Vec<Instant> = sent_by(&net, net.end(lans[1], b[1]), from).iter().map(|s| s.0).collect();
+    let times: Vec<Instant> = net.sent_by(net.end(lans[1], b[1]), from).iter().map(|s| s.0).collect();
     assert_eq!(times.len(), 2, "{times:?}");
     assert_eq!(times[1].since(times[0]), SECOND * 2);
     assert_eq!(net.role(net.end(lans[0], b[1])), PortRole::Root, "less than 6 s of silence are borne");
@@ -77,15 +71,15 @@ fn proposal_sync_and_agreement() {
     net.restore(link);
     net.run_for(Duration::from_millis(10));
     let proposes = |m: &Message| flags(m).is_some_and(|f| f.has(Flags::PROPOSAL));
-    assert!(sent_by(&net, net.end(link, b[0]), from).iter().any(|(_, m)| proposes(m)));
+    assert!(net.sent_by(net.end(link, b[0]), from).iter().any(|(_, m)| proposes(m)));
     let agrees = |m: &Message| flags(m).is_some_and(|f| f.has(Flags::AGREEMENT) && f.role() == Role::Root);
-    assert!(sent_by(&net, up, from).iter().any(|(_, m)| agrees(m)));
+    assert!(net.sent_by(up, from).iter().any(|(_, m)| agrees(m)));
     let history: Vec<(End, PortState)> = net
         .events
         .iter()
         .filter(|(at, ..)| *at >= from)
         .filter_map(|(_, bridge, event)| match event {
-            Event::State { port, to, .. } => Some(((*bridge, port.0), *to)),
+            Event::State { port, to, .. } => Some(((*bridge, *port), *to)),
             _ => None,
         })
         .collect();
@@ -110,7 +104,7 @@ fn who_has_agreed_to_worse_is_not_cut_off_for_better() {
     net.assert_settled();
     let down = net.end(lans[1], b[1]);
     let moved = |(at, bridge, event): &(Instant, usize, Event)| {
-        *at >= from && matches!(event, Event::State { port, .. } if (*bridge, port.0) == down)
+        *at >= from && matches!(event, Event::State { port, .. } if (*bridge, *port) == down)
     };
     assert!(!net.events.iter().any(moved));
 }
@@ -156,7 +150,7 @@ fn a_topology_change_is_a_port_that_goes_forwarding() {
     net.restore(lans[2]);
     net.run_for(SECOND * 10);
     assert!(changes(&net, from) > 0);
-    let by_edge = sent_by(&net, net.end(edge, b[1]), from);
+    let by_edge = net.sent_by(net.end(edge, b[1]), from);
     let tells = |m: &Message| flags(m).is_some_and(|f| f.has(Flags::TOPOLOGY_CHANGE));
     assert!(!by_edge.is_empty() && !by_edge.iter().any(|(_, m)| tells(m)));
     assert!(!net.flushes[flushes..].iter().any(|(_, end)| *end == net.end(edge, b[1])));
@@ -178,7 +172,7 @@ fn tc_while_lasts_a_hello_and_a_second() {
     let from = net.now;
     net.restore(lans[1]);
     net.run_for(SECOND * 10);
-    let up = sent_by(&net, net.end(lans[0], b[1]), from);
+    let up = net.sent_by(net.end(lans[0], b[1]), from);
     let tells = |m: &Message| flags(m).is_some_and(|f| f.has(Flags::TOPOLOGY_CHANGE));
     let with_tc: Vec<Instant> = up.iter().filter(|(_, m)| tells(m)).map(|(at, _)| *at).collect();
     assert!(!with_tc.is_empty(), "told toward the root too, by the root port");
@@ -202,12 +196,12 @@ fn only_the_port_that_hears_stp_speaks_it() {
     net.run_until(ms(100_000));
     net.assert_settled();
     let is_config = |(_, m): &(Instant, Message)| matches!(m, Message::Bpdu(Bpdu::Config(_)));
-    let to_old = sent_by(&net, net.end(old_link, b), ms(4100));
+    let to_old = net.sent_by(net.end(old_link, b), ms(4100));
     assert!(to_old.len() > 20 && to_old.iter().all(is_config), "exactly one version after 3 s");
-    let to_new = sent_by(&net, net.end(new_link, a), ms(0));
+    let to_new = net.sent_by(net.end(new_link, a), ms(0));
     assert!(!to_new.iter().any(is_config));
     // For Migrate Time no other version is listened to: RSTP for the first 3 s, STP from the next hello but one.
-    let first = sent_by(&net, net.end(old_link, b), ms(0));
+    let first = net.sent_by(net.end(old_link, b), ms(0));
     let change = first.iter().find(|sent| is_config(sent)).unwrap().0;
     assert!(change >= ms(3000) && change <= ms(6100), "{change:?}");
     // 2 × Forward Delay toward an old bridge, not milliseconds
@@ -223,7 +217,7 @@ fn only_the_port_that_hears_stp_speaks_it() {
     net.restore(old_link);
     net.run_for(SECOND * 10);
     net.assert_settled();
-    let last = sent_by(&net, net.end(old_link, b), ms(0)).pop().unwrap();
+    let last = net.sent_by(net.end(old_link, b), ms(0)).pop().unwrap();
     assert!(!is_config(&last));
 }
 
@@ -242,11 +236,11 @@ fn mcheck_finds_the_new_neighbour_of_a_hub() {
     let (from, by_a) = (net.now, net.end(hub, a));
     let is_config = |(_, m): &(Instant, Message)| matches!(m, Message::Bpdu(Bpdu::Config(_)));
     net.run_for(SECOND * 10);
-    assert!(sent_by(&net, by_a, from).iter().all(is_config), "still STP");
-    net.feed(a, trunkline_stp::Input::Mcheck { port: trunkline_core::PortId(by_a.1) });
+    assert!(net.sent_by(by_a, from).iter().all(is_config), "still STP");
+    net.feed(a, trunkline_stp::Input::Mcheck { port: by_a.1 });
     let from = net.now;
     net.run_for(SECOND * 20);
-    let sent = sent_by(&net, by_a, from);
+    let sent = net.sent_by(by_a, from);
     assert!(sent.len() > 5 && !sent.iter().any(is_config));
     net.assert_settled();
 }
@@ -281,7 +275,7 @@ fn guards_hold_ports() {
     assert_eq!(net.role(at_b), PortRole::Root);
     assert_eq!((net.role(at_customer), net.state(at_customer)), (PortRole::Alternate, PortState::Discarding));
     let held = |net: &Net, end: End, guard: Inconsistency, on: bool| {
-        let event = Event::Guard { port: trunkline_core::PortId(end.1), guard, on };
+        let event = Event::Guard { port: end.1, guard, on };
         net.events.iter().any(|(_, bridge, e)| *bridge == end.0 && *e == event)
     };
     assert!(held(&net, at_customer, Inconsistency::Root, true));
@@ -349,12 +343,12 @@ fn bpdu_guard_shuts_and_filter_is_deaf_and_mute() {
     net.run_for(SECOND * 4);
     assert_eq!(net.state(at_a), PortState::Disabled);
     net.configure(at_a, |config| config.bpdu_filter = true);
-    net.feed(a, trunkline_stp::Input::Recover { port: trunkline_core::PortId(at_a.1) });
+    net.feed(a, trunkline_stp::Input::Recover { port: at_a.1 });
     assert_eq!(net.state(at_a), PortState::Forwarding);
     let from = net.now;
     net.run_for(SECOND * 30);
     assert_eq!(net.state(at_a), PortState::Forwarding, "filtered BPDUs trip no guard");
-    assert_eq!(sent_by(&net, at_a, from), []);
+    assert_eq!(net.sent_by(at_a, from), []);
 }
 
 #[test]
@@ -368,9 +362,9 @@ fn a_port_looped_to_itself_discards() {
     assert_eq!(net.state(end), PortState::Forwarding, "an edge, as nobody speaks");
     let looped = net.now;
     for _ in 0..20 {
-        let own = sent_by(&net, end, ms(0)).pop().unwrap().1;
+        let own = net.sent_by(end, ms(0)).pop().unwrap().1;
         let frame = own.frame(trunkline_core::MacAddr([2, 9, 9, 9, 9, 9]));
-        net.feed(a, trunkline_stp::Input::Frame { port: trunkline_core::PortId(end.1), frame: &frame });
+        net.feed(a, trunkline_stp::Input::Frame { port: end.1, frame: &frame });
         net.run_for(SECOND);
     }
     let forwards = |(at, _, event): &(Instant, usize, Event)| {
@@ -391,7 +385,7 @@ fn no_more_than_transmit_hold_count_bpdus_at_once() {
         net.reconfigure(b[0], |config| config.max_age = 20 + cost as u8);
         net.run_for(Duration::from_millis(10));
     }
-    let sent = sent_by(&net, net.end(lans[0], b[0]), from);
+    let sent = net.sent_by(net.end(lans[0], b[0]), from);
     assert!((6..=8).contains(&sent.len()), "{}", sent.len());
     net.run_for(SECOND * 20);
     net.assert_settled();

@@ -3,7 +3,7 @@
 use crate::graphs;
 use crate::rig::Net;
 use std::collections::BTreeSet;
-use trunkline_core::{Duration, PortId};
+use trunkline_core::Duration;
 use trunkline_stp::{
     Config, Edge, ForceVersion, Input, Machine, PortRole, Protocol, TRANSITIONS, Transition,
 };
@@ -25,7 +25,7 @@ fn old_and_new() -> BTreeSet<Transition> {
     net.reconfigure(c, |config| config.force_version = ForceVersion::Normal);
     net.run_for(Duration::from_secs(10));
     let (bridge, port) = net.end(link, b);
-    net.feed(bridge, Input::Mcheck { port: PortId(port) });
+    net.feed(bridge, Input::Mcheck { port });
     net.run_for(Duration::from_secs(10));
     net.assert_settled();
     net.reconfigure(c, |config| config.force_version = ForceVersion::StpCompatible);
@@ -84,8 +84,8 @@ fn the_list_is_complete_and_each_is_taken() {
     taken.extend(edges());
     taken.extend(hub());
     for seed in 0..40 {
-        let mut net = graphs::random(seed, 10);
-        graphs::disturbed(&mut net, seed);
+        let mut net = graphs::random(seed, 10, Protocol::Rstp);
+        graphs::disturbed(&mut net, seed, Protocol::Rstp, true);
         taken.extend(net.transitions);
     }
     let listed: BTreeSet<Transition> = TRANSITIONS.iter().copied().collect();

@@ -18,7 +18,7 @@ struct Bench {
 
 impl Bench {
     fn new() -> Bench {
-        let tree = SpanningTree::new(Config::new(Protocol::Stp, rig::address(9)));
+        let tree = SpanningTree::new(Config::new(Protocol::Stp, address(9)));
         let mut bench = Bench { tree, now: Instant::ZERO, out: Outbox::new() };
         for (n, port) in [PORT, OTHER].into_iter().enumerate() {
             bench.input(Input::Port { port, config: PortConfig::new(n as u16 + 1) });
@@ -31,12 +31,12 @@ impl Bench {
     }
 
     fn link(&mut self, port: PortId, up: bool) {
-        let status = PortStatus { up, address: rig::address(7), speed: Some(1000), full_duplex: None };
+        let status = PortStatus { up, address: address(7), speed: Some(1000), full_duplex: None };
         self.input(Input::Status { port, status });
     }
 
     fn hear(&mut self, port: PortId, bpdu: Bpdu) {
-        let frame = Message::Bpdu(bpdu).frame(rig::address(8));
+        let frame = Message::Bpdu(bpdu).frame(address(8));
         self.input(Input::Frame { port, frame: &frame });
     }
 
@@ -93,7 +93,7 @@ impl Bench {
 }
 
 fn by(priority: u16, root: u16, cost: u32) -> Priority {
-    let id = |priority| BridgeId::new(priority, rig::address(usize::from(priority >> 12)));
+    let id = |priority| BridgeId::new(priority, address(usize::from(priority >> 12)));
     Priority {
         flags: Flags::default(),
         root: id(root),
@@ -133,7 +133,7 @@ fn state(name: &str) -> Bench {
         _ => {
             bench.link(OTHER, true);
             bench.wait(31.5);
-            let own = BridgeId::new(32_768, rig::address(9));
+            let own = BridgeId::new(32_768, address(9));
             bench.hear(OTHER, Bpdu::Config(by(4096, 4096, 0)));
             let port = trunkline_stp::PortIdentifier(0x7002);
             bench.hear(PORT, Bpdu::Config(Priority { bridge: own, port, ..by(8192, 4096, 4) }));
