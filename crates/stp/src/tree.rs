@@ -4,7 +4,7 @@ use crate::engine::{Engine, PortSettings, Said};
 use crate::show::Change;
 use crate::{Config, Event, Inconsistency, Input, Output, PointToPoint, PortConfig, PortStatus, Protocol};
 use crate::{classic, rstp};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use trunkline_core::{Instant, MacAddr, Outbox, PortId, earliest};
 use trunkline_wire::ethernet;
 use trunkline_wire::stp::{Bpdu, Flags, Message, PortIdentifier, Priority, Role, Rst};
@@ -18,6 +18,8 @@ pub struct SpanningTree {
     pub(crate) config: Config,
     pub(crate) engine: Box<dyn Engine>,
     pub(crate) ports: BTreeMap<PortId, Port>,
+    /// The numbers of the ports.
+    numbers: BTreeSet<u16>,
     pub(crate) history: VecDeque<Change>,
     pub(crate) topology_changes: u64,
     said: Outbox<Said>,
@@ -153,6 +155,7 @@ impl SpanningTree {
             config,
             engine: engine(&config),
             ports: BTreeMap::new(),
+            numbers: BTreeSet::new(),
             history: VecDeque::new(),
             topology_changes: 0,
             said: Outbox::new(),
@@ -178,7 +181,8 @@ impl SpanningTree {
         match input {
             Input::Port { port, config } => self.set_port(now, port, config),
             Input::PortGone { port } => {
-                if self.ports.remove(&port).is_some() {
+                if let Some(Port { config, .. }) = self.ports.remove(&port) {
+                    self.numbers.remove(&config.number);
                     self.engine.remove_port(now, port, &mut self.said);
                 }
             }
@@ -212,11 +216,15 @@ impl SpanningTree {
 
     fn set_port(&mut self, now: Instant, id: PortId, config: PortConfig) {
         let valid = (1..=PortIdentifier::MAX_NUMBER).contains(&config.number);
-        let taken =
-            self.ports.iter().any(|(other, port)| *other != id && port.config.number == config.number);
+        let before = self.ports.get(&id).map(|port| port.config.number);
+        let taken = before != Some(config.number) && self.numbers.contains(&config.number);
         if !valid || taken {
             return;
         }
+        if let Some(before) = before {
+            self.numbers.remove(&before);
+        }
+        self.numbers.insert(config.number);
         match self.ports.get_mut(&id) {
             Some(port) if port.config == config => return,
             Some(port) => port.config = config,

@@ -84,6 +84,26 @@ fn a_thousand_ports_of_1998() {
 }
 
 #[test]
+fn a_number_is_one_ports_alone() {
+    // IEEE 802.1D-2004 §9.2.7: port identifiers tell the ports of a bridge apart
+    let mut tree = wide(Protocol::Rstp, 2);
+    let mut out = Outbox::new();
+    let mut input = |input: Input<'_>| {
+        tree.handle(ms(1), input, &mut out);
+        let ports = tree.view(ms(1), "br0", "own ports", &|port| format!("p{}", port.0)).ports;
+        ports.into_iter().map(|port| port.id).collect::<Vec<String>>()
+    };
+    let set = |port, number| Input::Port { port: PortId(port), config: PortConfig::new(number) };
+    assert_eq!(input(set(2, 1)), ["128.1", "128.2"], "taken");
+    assert_eq!(input(set(0, 3)), ["128.3", "128.2"]);
+    assert_eq!(input(set(1, 3)), ["128.3", "128.2"], "taken by now");
+    assert_eq!(input(set(2, 1)), ["128.3", "128.2", "128.1"], "free again");
+    assert_eq!(input(Input::PortGone { port: PortId(1) }), ["128.3", "128.1"]);
+    assert_eq!(input(set(2, 2)), ["128.3", "128.2"], "free with its port");
+    assert_eq!(input(set(2, 4096)), ["128.3", "128.2"], "no number of a port");
+}
+
+#[test]
 fn a_thousand_bpdus_a_second_move_nothing() {
     let mut tree = wide(Protocol::Rstp, 4);
     let mut out = Outbox::new();
