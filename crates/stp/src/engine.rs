@@ -48,7 +48,7 @@ pub(crate) trait Engine: fmt::Debug + Send {
     /// mcheck (§17.19.13).
     fn mcheck(&mut self, now: Instant, port: PortId, out: &mut Outbox<Said>);
 
-    /// Another configuration with the same protocol. Ports with another cost are told by [`Engine::set_port`].
+    /// Another configuration with the same protocol and version. Ports with another cost are told by [`Engine::set_port`].
     fn reconfigure(&mut self, now: Instant, config: &Config, out: &mut Outbox<Said>);
 
     /// When [`Engine::handle_timeout`] is due.

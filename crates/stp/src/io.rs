@@ -58,7 +58,7 @@ pub enum Input<'a> {
         /// The port.
         port: PortId,
     },
-    /// The configuration of the bridge changed. Another protocol begins anew.
+    /// The configuration of the bridge changed. Another protocol, or another version of it, begins anew.
     Reconfigure(Config),
 }
 

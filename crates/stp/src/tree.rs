@@ -2,7 +2,9 @@
 
 use crate::engine::{Engine, PortSettings, Said};
 use crate::show::Change;
-use crate::{Config, Event, Inconsistency, Input, Output, PointToPoint, PortConfig, PortStatus, Protocol};
+use crate::{
+    Config, Event, Inconsistency, Input, Output, PointToPoint, PortConfig, PortState, PortStatus, Protocol,
+};
 use crate::{classic, rstp};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use trunkline_core::{Instant, MacAddr, Outbox, PortId, earliest};
@@ -260,25 +262,39 @@ impl SpanningTree {
         if config == self.config {
             return;
         }
-        let other = config.protocol != self.config.protocol;
-        self.config = config;
-        if other {
-            let ids: Vec<PortId> = self.ports.keys().copied().collect();
-            for id in &ids {
-                self.engine.remove_port(now, *id, &mut self.said);
-            }
-            if self.engine.bridge().ageing.is_some() {
-                self.said.push(Said::Out(Output::AgeingTime(None)));
-            }
-            self.engine = engine(&config);
-            self.engine.trace(self.traces);
-            ids.into_iter().for_each(|id| self.apply(now, id));
+        let before = std::mem::replace(&mut self.config, config);
+        if (before.protocol, before.force_version) != (config.protocol, config.force_version) {
+            self.restart(now);
             return;
         }
         self.engine.reconfigure(now, &config, &mut self.said);
         for (id, port) in &self.ports {
             self.engine.set_port(now, *id, port.settings(&config), &mut self.said);
         }
+    }
+
+    /// The protocol is another, or its version: all begins anew (BEGIN). What the old one would do on its way out, such as
+    /// let an alternate port take over, is not done.
+    fn restart(&mut self, now: Instant) {
+        let before = std::mem::replace(&mut self.engine, engine(&self.config));
+        self.engine.trace(self.traces);
+        let facts = before.bridge();
+        if facts.ageing.is_some() {
+            self.said.push(Said::Out(Output::AgeingTime(None)));
+        }
+        if facts.root_port.is_some() {
+            let event = Event::Root { from: facts.root.root, to: self.config.bridge_id(), port: None };
+            self.said.push(Said::Out(Output::Event(event)));
+        }
+        let ids: Vec<PortId> = self.ports.keys().copied().collect();
+        for port in &ids {
+            let (port, to) = (*port, PortState::Disabled);
+            if let Some(from) = before.port(now, port).map(|facts| facts.state).filter(|from| *from != to) {
+                self.said.push(Said::Out(Output::State { port, state: to }));
+                self.said.push(Said::Out(Output::Event(Event::State { port, from, to })));
+            }
+        }
+        ids.into_iter().for_each(|id| self.apply(now, id));
     }
 
     fn recover(&mut self, now: Instant, id: PortId) {

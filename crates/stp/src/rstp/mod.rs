@@ -32,7 +32,7 @@ pub use transitions::{Machine, TRANSITIONS, Transition};
 
 use crate::engine::{BridgeFacts, Engine, PortFacts, PortSettings, Said};
 use crate::vector::{Times, Vector};
-use crate::{Config, Event, ForceVersion, Inconsistency, Output, PortState};
+use crate::{Config, Event, ForceVersion, Inconsistency, Output};
 use port::{Context, Effect, Port, Tally, seconds};
 use std::collections::VecDeque;
 use timer::Timer;
@@ -264,24 +264,6 @@ impl Bridge {
         }
         self.mark(id.0);
     }
-
-    /// BEGIN for the whole bridge: the version is another.
-    fn restart(&mut self, now: Instant, config: &Config, out: &mut Outbox<Said>) {
-        let before: Vec<Port> = self.ports.iter_mut().filter_map(Option::take).collect();
-        let traces = self.traces;
-        if self.ageing.is_some() {
-            out.push(Said::Out(Output::AgeingTime(None)));
-        }
-        *self = Bridge::new(config);
-        self.traces = traces;
-        for old in before {
-            if old.told != PortState::Disabled {
-                out.push(Said::Out(Output::State { port: old.id, state: PortState::Disabled }));
-            }
-            self.set_port(now, old.id, old.settings, out);
-            self.enable(now, old.id, old.port_enabled, out);
-        }
-    }
 }
 
 impl Port {
@@ -406,10 +388,6 @@ impl Engine for Bridge {
 
     fn reconfigure(&mut self, now: Instant, config: &Config, out: &mut Outbox<Said>) {
         let before = std::mem::replace(&mut self.config, *config);
-        if before.force_version != config.force_version {
-            self.restart(now, config, out);
-            return;
-        }
         for number in 0..self.ports.len() as u32 {
             let Some(port) = &mut self.ports[number as usize] else { continue };
             if before.transmit_hold_count != config.transmit_hold_count {

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test")]
 
 mod anything;
+mod changes;
 mod classic;
 mod graphs;
 mod rig;
