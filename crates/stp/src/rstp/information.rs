@@ -16,6 +16,7 @@ use super::timer::Timer;
 use super::transitions::{Machine, Pim};
 use crate::vector::{Times, Vector};
 use crate::{Event, Inconsistency, PortRole};
+use trunkline_core::Instant;
 use trunkline_wire::stp::{Bpdu, Flags, Priority, Role, Rst};
 
 /// What rcvInfo makes of a BPDU (§17.21.8): the name of the state that PIM enters with it.
@@ -236,9 +237,14 @@ impl Port {
     /// A BPDU came: what waited for one is content.
     fn heard(&mut self, cx: &mut Context<'_>) {
         if self.is_assured() {
-            self.assurance_while.set_for(cx.now, seconds(3 * u16::from(self.hello_time())));
+            self.await_bpdu(cx.now);
         }
         self.let_go(cx);
+    }
+
+    /// Bridge assurance: a BPDU must come within three Hello Times.
+    pub(super) fn await_bpdu(&mut self, now: Instant) {
+        self.assurance_while.set_for(now, seconds(3 * u16::from(self.hello_time())));
     }
 
     /// Loop guard: the information of a port that blocks, or leads to the root, ends without the link going down.

@@ -300,17 +300,17 @@ impl Engine for Bridge {
         if port.settings == settings {
             return;
         }
+        let was_assured = port.is_assured();
         let before = std::mem::replace(&mut port.settings, settings);
         let (old, new) = (before.config, settings.config);
-        if !new.loop_guard && port.held == Some(Inconsistency::Loop)
-            || !new.bridge_assurance && port.held == Some(Inconsistency::BridgeAssurance)
-        {
-            port.held = None;
+        if port.is_assured() && !was_assured {
+            port.await_bpdu(now);
         }
-        if port.is_assured() && !old.bridge_assurance {
-            let hello = port.hello_time();
-            port.assurance_while.set_for(now, seconds(3 * u16::from(hello)));
-        }
+        let is_free = match port.held {
+            Some(Inconsistency::Loop) => !new.loop_guard,
+            Some(Inconsistency::BridgeAssurance) => !port.is_assured(),
+            _ => false,
+        };
         // §17.13: what is compared has changed.
         if before.cost != settings.cost
             || old.id() != new.id()
@@ -318,6 +318,9 @@ impl Engine for Bridge {
         {
             (port.reselect, port.selected) = (true, false);
             self.reselect = true;
+        }
+        if is_free {
+            let _ = self.with_port(now, id.0, out, Port::let_go);
         }
         self.mark(id.0);
         self.run(now, out);
@@ -343,20 +346,21 @@ impl Engine for Bridge {
             return;
         }
         port.port_enabled = on;
-        port.held = None;
         if on {
             // The machines keep these while the port is not enabled.
             for timer in [&mut port.edge_delay_while, &mut port.mdelay_while, &mut port.hello_when] {
                 timer.release(now);
             }
             if port.is_assured() {
-                let hello = port.hello_time();
-                port.assurance_while.set_for(now, seconds(3 * u16::from(hello)));
+                port.await_bpdu(now);
             }
         } else {
             port.assurance_while = Timer::Zero;
         }
-        let _ = self.with_port(now, id.0, out, Port::tell_state);
+        let _ = self.with_port(now, id.0, out, |port, cx| {
+            port.let_go(cx);
+            port.tell_state(cx);
+        });
         self.mark(id.0);
         self.run(now, out);
     }

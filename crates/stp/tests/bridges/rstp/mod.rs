@@ -1,6 +1,7 @@
 //! RSTP among bridges: how fast a network settles, and that it ends as the definition says.
 
 mod article;
+mod guards;
 mod transitions;
 
 use crate::rig::{DELAY, Net, ms};
