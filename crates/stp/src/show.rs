@@ -121,11 +121,13 @@ fn seconds(time: Duration) -> f64 {
 /// A way to the root: its vector, the port that it leads by, and that port's name.
 type Way = ((Vector, PortIdentifier), PortId, String);
 
-/// The ways to the root, the best and the next.
+/// The ways to the root: the one that is taken, and the next that is no better.
 struct Ways<'a> {
     bridge: &'a BridgeFacts,
     best: Option<Way>,
     next: Option<Way>,
+    /// A better way is not taken: its port's role is restricted, or it must wait.
+    is_better_barred: bool,
 }
 
 impl<'a> Ways<'a> {
@@ -140,7 +142,11 @@ impl<'a> Ways<'a> {
         ways.sort_by_key(|(way, id)| (Some(*id) != bridge.root_port, *way));
         let mut ways = ways.into_iter().map(|(way, id)| (way, id, name(id)));
         let best = if bridge.root_port.is_some() { ways.next() } else { None };
-        Ways { bridge, best, next: ways.next() }
+        let mut ways = ways.peekable();
+        let is_better = |way: &Way| best.as_ref().is_none_or(|best: &Way| way.0 < best.0);
+        let is_better_barred = ways.peek().is_some_and(is_better);
+        let next = ways.find(|way| !is_better(way));
+        Ways { bridge, best, next, is_better_barred }
     }
 }
 
@@ -160,6 +166,7 @@ fn why(
         }
         PortRole::Disabled => "the link is down".to_owned(),
         PortRole::Root => match &ways.next {
+            None if ways.is_better_barred => "no other way to the root may be taken".to_owned(),
             None => "it is the only way to the root".to_owned(),
             Some((next, _, name)) => {
                 let (best, ..) = ways.best.as_ref().unwrap_or(&(*next, id, String::new())).clone();
@@ -178,9 +185,12 @@ fn why(
         }
         PortRole::Alternate => {
             let mut text = format!("bridge {} serves this LAN: {}", port.held.bridge, decides(&held, &ours));
-            if let Some((best, _, name)) = &ways.best {
-                let own_way = (port.held.through(port.cost), port.id);
-                text += &format!("; the way by {name} is better: {}", decides(best, &own_way));
+            let own_way = (port.held.through(port.cost), port.id);
+            match &ways.best {
+                Some((best, _, name)) if *best < own_way => {
+                    text += &format!("; the way by {name} is better: {}", decides(best, &own_way));
+                }
+                _ => text += "; the way by it is better, but may not be taken",
             }
             text
         }

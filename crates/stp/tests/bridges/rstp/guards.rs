@@ -60,3 +60,31 @@ fn bridge_assurance_waits_three_hellos_from_when_it_applies() {
     net.configure(end, |port| port.edge = Edge::Yes);
     assert_eq!(guards(&net)[1..], [(Inconsistency::BridgeAssurance, false)]);
 }
+
+#[test]
+fn why_a_better_way_is_not_taken_is_told_as_it_is() {
+    let (mut net, _, end) = pair();
+    let why = |net: &Net| -> Vec<String> { net.view(end.0).ports.into_iter().map(|port| port.why).collect() };
+    let customer = net.bridge(Protocol::Rstp, 0);
+    let link = net.lan(&[end.0, customer]);
+    net.configure(net.end(link, end.0), |port| port.restricted_role = true);
+    net.run_for(secs(20.0));
+    let own = "this LAN: root 0.02:00:00:00:00:03 is better than 4096.02:00:00:00:00:01";
+    assert_eq!(
+        why(&net),
+        [
+            "no other way to the root may be taken".to_owned(),
+            format!("bridge 0.02:00:00:00:00:03 serves {own}; the way by it is better, but may not be taken"),
+        ]
+    );
+    // One more, worse: that is what the root port is better than
+    net.lan(&[0, end.0]);
+    net.run_for(secs(20.0));
+    let port = "designated port 128.1 is better than 128.2";
+    assert_eq!(why(&net)[0], format!("it is a better way to the root than p2: {port}"));
+    assert!(why(&net)[2].ends_with(&format!("; the way by p0 is better: {port}")), "{:?}", why(&net));
+    // Who is the root has no other way
+    net.power(0, false);
+    net.run_for(secs(20.0));
+    assert!(why(&net)[1].ends_with("; the way by it is better, but may not be taken"), "{:?}", why(&net));
+}
