@@ -397,6 +397,7 @@ impl Engine for Bridge {
             if before.transmit_hold_count != config.transmit_hold_count {
                 port.tx_count = 0; // §17.13.12
             }
+            port.reselect = true;
             self.mark(number);
         }
         self.reselect = self.count > 0;

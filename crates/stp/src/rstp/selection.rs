@@ -30,14 +30,19 @@ impl Bridge {
     /// Between clearReselectTree (§17.21.2) and setSelectedTree (§17.21.16): updtRolesTree (§17.21.25).
     fn updt_roles_tree(&mut self, now: Instant, out: &mut Outbox<Said>) {
         let (root, root_port, times) = self.best_way();
-        let before = (self.root.root, self.root_port);
+        let before = (self.root, self.root_port, self.root_times);
         (self.root, self.root_port, self.root_times) = (root, root_port, times);
-        if before != (root.root, root_port) {
-            let event = Event::Root { from: before.0, to: root.root, port: root_port };
+        if (before.0.root, before.1) != (root.root, root_port) {
+            let event = Event::Root { from: before.0.root, to: root.root, port: root_port };
             out.push(Said::Out(Output::Event(event)));
         }
+        let is_same = before == (root, root_port, times);
         let (own, designated_times) = (self.config.bridge_id(), self.designated_times());
         for number in 0..self.ports.len() as u32 {
+            // What decides a port's role is what the bridge and the port know: nothing new, no other role.
+            if is_same && self.ports[number as usize].as_ref().is_none_or(|port| !port.reselect) {
+                continue;
+            }
             let changed = self.with_port(now, number, out, |port, cx| {
                 let before = (port.selected_role, port.updt_info, port.selected, port.designated_times);
                 port.reselect = false;
