@@ -146,7 +146,7 @@ pub(super) struct Port {
 }
 
 impl Port {
-    /// A port before BEGIN. Its machines are in no state of meaning until [`Port::begin`].
+    /// A port before BEGIN: until then its machines are in no state of meaning.
     pub(super) fn new(id: PortId, settings: PortSettings) -> Port {
         Port {
             id,
