@@ -21,6 +21,7 @@ const PACKAGES: &[(&str, Option<&str>)] = &[
     ("iperf3", None),
     ("ethtool", None),
     ("nftables", Some("nftables")),
+    ("openvswitch-switch", Some("openvswitch-switch")),
 ];
 
 /// Debian asks this program whether a package may start its service.

@@ -11,6 +11,7 @@
 
 mod capture;
 mod lab;
+mod open_vswitch;
 pub mod peer;
 mod process;
 mod runner;
@@ -18,6 +19,7 @@ mod trunkline;
 
 pub use capture::{Capture, tshark, tshark_with};
 pub use lab::{Lab, Netns};
+pub use open_vswitch::OpenVSwitch;
 pub use process::Daemon;
 pub use runner::{Test, main};
 pub use trunkline::{Config, Neighbor, POLICY, Trunkline, rule, rule_for_others, trunkline};

@@ -15,6 +15,7 @@ mod kernel;
 mod labs;
 mod pair;
 mod peers;
+mod spanning_tree;
 mod wire;
 
 fn main() -> std::process::ExitCode {
@@ -27,6 +28,7 @@ fn main() -> std::process::ExitCode {
         daemon::tests(),
         device::tests(),
         iperf::tests(),
+        spanning_tree::tests(),
         labs::tests(),
     ];
     trunkline_interop::main(groups.into_iter().flatten().collect())
