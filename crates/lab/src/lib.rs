@@ -9,6 +9,7 @@
 //! | what links do to frames | [`link`] |
 //! | a scenario from beginning to end: steps, expectations | [`run`] |
 //! | scenarios under random faults | [`fuzz`] |
+//! | what each failure of a link or node costs | [`whatif`] |
 //! | what links have carried, as pcapng | [`capture`] |
 //! | frames in words, events in words | [`dissect`], [`words`] |
 //! | one number for a whole run | [`digest`] |
@@ -24,4 +25,5 @@ pub mod pattern;
 pub mod run;
 pub mod scenario;
 pub mod sim;
+pub mod whatif;
 pub mod words;
