@@ -5,7 +5,7 @@ mod probe;
 mod relay;
 mod tree;
 
-pub(crate) use lab::{Lab, LabFile, LabRun, ShowOf, time};
+pub(crate) use lab::{Lab, LabFile, LabRun, PairsShown, ShowOf, WhatIf, time};
 pub(crate) use probe::{PingOptions, TracerouteOptions, TransferOptions};
 pub(crate) use relay::RelayOptions;
 pub(crate) use tree::{Drawing, TopologyOptions, TreeAction, TreeOptions, TreePart};
@@ -425,6 +425,8 @@ mod tests {
             "trunkline lab show bgp-messages --at 10s r1 bgp summary",
             "trunkline lab repl arp",
             "trunkline lab fuzz arp --seeds 10",
+            "trunkline lab whatif my.toml --fail 2 --for 30s --every 20ms --pairs all --rows 10 --seed 3 --json",
+            "trunkline lab whatif my.toml --replay node --pcap captures",
             "trunkline completions zsh",
             "trunkline man",
         ];
@@ -452,6 +454,9 @@ mod tests {
             ("trunkline lab fuzz arp --seeds 0", "1.."),
             ("trunkline show topology --svg --dot", "cannot be used with"),
             ("trunkline spanning-tree br0 veth1 check", "mcheck"),
+            ("trunkline lab whatif arp --fail 3", "1..=2"),
+            ("trunkline lab whatif arp --for 0s", "more than nothing"),
+            ("trunkline lab whatif arp --pcap x", "--replay"),
             ("trunkline check", "<FILE>"),
             ("trunkline shwo", "show"),
         ];

@@ -74,6 +74,62 @@ pub(crate) enum Lab {
         #[arg(long, value_name = "N", default_value_t = 1)]
         first: u64,
     },
+
+    /// Let each link and each switch or router fail, and say what hosts lose by it: the worst first.
+    ///
+    /// Each failure has a run of its own, on all cores. When the network has come to rest, probes go between all nodes of
+    /// kind = "host"; then it happens. The steps of the file are left out, but for `set` at 0s. The exit status is 1 where
+    /// a pair of hosts does not come back though a way is left, or frames go round without end.
+    #[command(name = "whatif")]
+    WhatIf(WhatIf),
+}
+
+/// What to let fail and how to show what comes of it.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct WhatIf {
+    #[command(flatten)]
+    pub(crate) lab: LabFile,
+
+    /// How many things fail at the same moment: one after the other alone, or every two of them.
+    #[arg(long, value_name = "1|2", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=2))]
+    pub(crate) fail: u8,
+
+    /// How long to watch the network after a failure.
+    #[arg(long = "for", value_name = "TIME", default_value = "60s", value_parser = positive_time)]
+    pub(crate) watch: Duration,
+
+    /// Time between two probes of a pair, at least 1ms. Default: 10ms, or more where there are many pairs.
+    #[arg(long, value_name = "TIME", value_parser = positive_time)]
+    pub(crate) every: Option<Duration>,
+
+    /// The longest to wait for the network to come to rest before a failure.
+    #[arg(long, value_name = "TIME", default_value = "10m", value_parser = time)]
+    pub(crate) patience: Duration,
+
+    /// Which pairs of hosts to show for each failure.
+    #[arg(long, value_enum, default_value_t = PairsShown::Worst)]
+    pub(crate) pairs: PairsShown,
+
+    /// How many failures to show.
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) rows: u32,
+
+    /// Run this failure alone and tell what happens: "link NAME", "node NAME", or two with a comma.
+    #[arg(long, value_name = "FAILURE")]
+    pub(crate) replay: Option<String>,
+
+    /// With --replay: write what each link carried to DIR/LINK.pcapng.
+    #[arg(long, value_name = "DIR", requires = "replay")]
+    pub(crate) pcap: Option<PathBuf>,
+}
+
+/// Which pairs of hosts are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum PairsShown {
+    /// The one with the longest outage.
+    Worst,
+    /// All, as a matrix.
+    All,
 }
 
 /// Which lab.
@@ -132,6 +188,12 @@ pub(crate) struct LabRun {
     /// End at this time instead of the file's.
     #[arg(long, value_name = "TIME", value_parser = time)]
     pub(crate) until: Option<Duration>,
+}
+
+/// As [`time`], but not nothing.
+fn positive_time(text: &str) -> Result<Duration, String> {
+    time(text)
+        .and_then(|time| if time.is_zero() { Err("expected more than nothing".to_owned()) } else { Ok(time) })
 }
 
 /// A time with its unit, as labs write it.

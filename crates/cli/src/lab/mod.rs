@@ -9,6 +9,7 @@
 //! | how far a long run is | `progress` |
 //! | `lab repl` | `repl` |
 //! | `lab fuzz` | `fuzz` |
+//! | `lab whatif` | `whatif` |
 
 mod fuzz;
 mod progress;
@@ -17,6 +18,7 @@ mod run;
 mod source;
 mod timeline;
 mod topology;
+mod whatif;
 
 use crate::Failure;
 use crate::args::{Lab, Paging, Show, ShowBgp};
@@ -51,6 +53,7 @@ pub(crate) fn execute(lab: Lab, json: bool, out: &mut impl Write) -> Result<(), 
         }
         Lab::Topology { lab, at, drawing } => topology::topology(&lab, at, drawing, json, out),
         Lab::Repl(lab) => repl::repl(&lab, style, std::io::stdin().lock(), out),
+        Lab::WhatIf(options) => whatif::execute(&options, json, style, out),
         Lab::Fuzz { file, seeds, first } => fuzz::run(&file, first, seeds, json, style, out),
     }
 }

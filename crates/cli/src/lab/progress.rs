@@ -36,13 +36,22 @@ impl Progress {
 
     /// The run is at `now` of `end`.
     pub(crate) fn at(&mut self, now: Virtual, end: Virtual) {
+        self.show(|elapsed| bar(now, end, elapsed));
+    }
+
+    /// So many of `total` things, called `what`, are done.
+    pub(crate) fn done(&mut self, done: usize, total: usize, what: &str) {
+        self.show(|elapsed| count_bar(done, total, what, elapsed));
+    }
+
+    fn show(&mut self, line: impl FnOnce(Duration) -> String) {
         if !self.on || self.start.elapsed() < PATIENCE || self.last.elapsed() < INTERVAL {
             return;
         }
         self.last = self.start + self.start.elapsed();
         self.shown = true;
         // A terminal that is gone is no reason to end.
-        let _ = write!(io::stderr(), "\r{}", bar(now, end, self.start.elapsed()));
+        let _ = write!(io::stderr(), "\r{}", line(self.start.elapsed()));
     }
 
     /// Before other lines are written, and at the end.
@@ -56,15 +65,22 @@ impl Progress {
 /// The line.
 fn bar(now: Virtual, end: Virtual, elapsed: Duration) -> String {
     let (now, end) = (now.as_nanos() as f64 / 1e9, end.as_nanos() as f64 / 1e9);
-    let share = (now / end.max(1e-9)).clamp(0.0, 1.0);
-    let full = (share * WIDTH as f64).round() as usize;
     let speed = now / elapsed.as_secs_f64().max(1e-9);
-    format!(
-        "[{}{}] {:3.0}%  {now:.1} of {end:.0} s, {speed:.1} times as fast as real",
-        "#".repeat(full),
-        ".".repeat(WIDTH - full),
-        share * 100.0
-    )
+    format!("{}  {now:.1} of {end:.0} s, {speed:.1} times as fast as real", filled(now / end.max(1e-9)))
+}
+
+/// The line for things that are counted.
+fn count_bar(done: usize, total: usize, what: &str, elapsed: Duration) -> String {
+    let speed = done as f64 / elapsed.as_secs_f64().max(1e-9);
+    let share = done as f64 / total.max(1) as f64;
+    format!("{}  {done} of {total} {what}, {speed:.1} a second", filled(share))
+}
+
+/// The bar itself.
+fn filled(share: f64) -> String {
+    let share = share.clamp(0.0, 1.0);
+    let full = (share * WIDTH as f64).round() as usize;
+    format!("[{}{}] {:3.0}%", "#".repeat(full), ".".repeat(WIDTH - full), share * 100.0)
 }
 
 #[cfg(test)]
@@ -80,5 +96,9 @@ mod tests {
         );
         assert!(bar(0, 0).starts_with("[..............................]   0%"));
         assert!(bar(99, 60).starts_with("[##############################] 100%"));
+        assert_eq!(
+            count_bar(3, 12, "failures", Duration::from_secs(2)),
+            "[########......................]  25%  3 of 12 failures, 1.5 a second"
+        );
     }
 }

@@ -10,6 +10,7 @@ use std::io::{self, Write};
 use std::path::Path;
 use trunkline_core::{Duration, Instant};
 use trunkline_lab::run::{Entry, Options, Outcome, Run};
+use trunkline_lab::sim::Lab;
 
 /// Virtual time between two looks at the progress.
 const SLICE: Duration = Duration::from_millis(200);
@@ -53,7 +54,7 @@ pub(super) fn run(
     }
     progress.clear();
     if let Some(directory) = pcap {
-        write_captures(&run, directory)?;
+        write_captures(run.lab(), directory)?;
     }
     let outcome = run.outcome();
     if json {
@@ -105,13 +106,13 @@ fn summary_json(outcome: &Outcome, seed: u64) -> serde_json::Value {
 }
 
 /// One file for each link.
-fn write_captures(run: &Run, directory: &Path) -> Result<(), Failure> {
+pub(super) fn write_captures(lab: &Lab, directory: &Path) -> Result<(), Failure> {
     let failed = |path: &Path, error: &io::Error| {
         Failure::Message(format!("cannot write {}: {error}", path.display()))
     };
     std::fs::create_dir_all(directory).map_err(|e| failed(directory, &e))?;
-    for (link, config) in run.lab().links() {
-        let Some(capture) = run.lab().capture(link) else { continue };
+    for (link, config) in lab.links() {
+        let Some(capture) = lab.capture(link) else { continue };
         let path = directory.join(format!("{}.pcapng", config.name));
         let file = std::fs::File::create(&path).map_err(|e| failed(&path, &e))?;
         capture.write(io::BufWriter::new(file)).map_err(|e| failed(&path, &e))?;

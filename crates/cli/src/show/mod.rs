@@ -23,7 +23,7 @@ pub(crate) use event::{event, words as event_words};
 pub(crate) use pages::Pages;
 pub(crate) use probe::{ping_reply, ping_summary};
 pub(crate) use spanning_tree::{id as bridge_id, spanning_tree};
-pub(crate) use table::{Align, Color, Table};
+pub(crate) use table::{Align, Cell, Color, Table};
 
 use std::io::IsTerminal;
 use trunkline_view::{Answer, ReloadView};
