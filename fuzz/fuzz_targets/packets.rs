@@ -3,7 +3,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use std::net::Ipv4Addr;
-use trunkline_wire::{arp::Arp, ethernet, icmp, ipv4, llc::Llc, pcapng, stp, tcp, udp};
+use trunkline_wire::{arp::Arp, ethernet, icmp, ipv4, llc::Llc, pcapng, rip, stp, tcp, udp};
 
 const FROM: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
 const TO: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 2);
@@ -72,9 +72,23 @@ fn control(octets: &[u8]) {
     }
 }
 
+fn routing(octets: &[u8]) {
+    if let Ok(parsed) = rip::Message::parse(octets) {
+        let again = emitted(|out| parsed.message.emit(out));
+        let second = rip::Message::parse(&again).expect("what is emitted parses");
+        assert_eq!(second.message, parsed.message);
+        assert!(parsed.faults.len() <= rip::MAX_ENTRIES + 1);
+        let _ = (rip::digest_range(octets), format!("{parsed:?}"));
+        for entry in &parsed.message.entries {
+            assert!(entry.check().is_err() || entry.metric() > 0);
+            let _ = entry.prefix();
+        }
+    }
+}
+
 fuzz_target!(|data: &[u8]| {
     let Some((kind, octets)) = data.split_first() else { return };
-    match kind % 7 {
+    match kind % 8 {
         0 => {
             if let Ok((header, payload)) = ethernet::Header::parse(octets) {
                 let again = emitted(|out| header.emit(out));
@@ -102,6 +116,7 @@ fuzz_target!(|data: &[u8]| {
                 let _ = message.to_string();
             }
         }
+        6 => routing(octets),
         _ => {
             if let Ok(reader) = pcapng::Reader::new(octets) {
                 let packets = reader.take_while(Result::is_ok).flatten();

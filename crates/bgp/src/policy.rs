@@ -4,6 +4,8 @@ use std::sync::Arc;
 use trunkline_core::{Asn, Prefix};
 use trunkline_wire::bgp::{Community, LargeCommunity};
 
+pub use trunkline_core::PrefixMatch;
+
 /// What happens to routes on their way in or out.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Policy {
@@ -44,17 +46,6 @@ pub enum Verdict {
     Reject,
 }
 
-/// `prefix le n ge m`: prefixes inside `prefix` whose length lies in `ge..=le`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PrefixMatch {
-    /// They lie inside this one.
-    pub prefix: Prefix,
-    /// The shortest length. Default: the length of `prefix`.
-    pub ge: u8,
-    /// The longest length. Default: the length of `prefix`, or 32/128 where only `ge` is given.
-    pub le: u8,
-}
-
 /// A change to a route.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
@@ -72,13 +63,6 @@ pub enum Action {
     AddLargeCommunity(LargeCommunity),
     /// Remove a large community.
     RemoveLargeCommunity(LargeCommunity),
-}
-
-impl PrefixMatch {
-    /// Whether `prefix` matches.
-    pub fn matches(&self, prefix: Prefix) -> bool {
-        self.prefix.covers(prefix) && (self.ge..=self.le).contains(&prefix.len())
-    }
 }
 
 impl Policy {

@@ -16,7 +16,7 @@ pub use asn::{Asn, ParseAsnError};
 pub use frame::{Frame, PortId};
 pub use mac::{MacAddr, ParseMacError};
 pub use outbox::Outbox;
-pub use prefix::{Ipv4Prefix, Ipv6Prefix, ParsePrefixError, Prefix};
+pub use prefix::{Ipv4Prefix, Ipv6Prefix, ParsePrefixError, Prefix, PrefixMatch};
 pub use rng::Rng;
 pub use time::{Duration, Instant};
 pub use timers::{TimerQueue, earliest};

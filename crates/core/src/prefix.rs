@@ -185,6 +185,24 @@ impl Prefix {
     }
 }
 
+/// `prefix le n ge m`: prefixes inside `prefix` whose length lies in `ge..=le`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PrefixMatch {
+    /// They lie inside this one.
+    pub prefix: Prefix,
+    /// The shortest length. Default: the length of `prefix`.
+    pub ge: u8,
+    /// The longest length. Default: the length of `prefix`, or 32/128 where only `ge` is given.
+    pub le: u8,
+}
+
+impl PrefixMatch {
+    /// Whether `prefix` matches.
+    pub fn matches(&self, prefix: Prefix) -> bool {
+        self.prefix.covers(prefix) && (self.ge..=self.le).contains(&prefix.len())
+    }
+}
+
 impl From<Ipv4Prefix> for Prefix {
     fn from(p: Ipv4Prefix) -> Prefix {
         Prefix::V4(p)

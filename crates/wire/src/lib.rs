@@ -2,7 +2,7 @@
 //!
 //! Nothing a peer sends can make this crate panic: every read goes through [`bytes::Reader`] or a checked slice
 //! pattern. Field names are those of the RFCs. From the wire up: [`ethernet`], [`llc`], [`stp`], [`arp`], [`ipv4`], [`icmp`],
-//! [`udp`], [`tcp`], [`bgp`]; files of packets are [`pcapng`], files of routes [`mrt`].
+//! [`udp`], [`tcp`], [`rip`], [`bgp`]; files of packets are [`pcapng`], files of routes [`mrt`].
 
 pub mod arp;
 pub mod bgp;
@@ -15,6 +15,7 @@ pub mod llc;
 pub mod malformed;
 pub mod mrt;
 pub mod pcapng;
+pub mod rip;
 pub mod stp;
 pub mod tcp;
 pub mod udp;
