@@ -9,6 +9,7 @@ pub mod device;
 mod event;
 mod node;
 pub mod probe;
+pub mod rip;
 pub mod stp;
 pub mod tcp;
 
