@@ -17,7 +17,7 @@ pub enum Flush {
     AfterUpdate(Duration),
 }
 
-/// Times, all at least a second. The default is that of RFC 2453 §3.8.
+/// Times, each from a second to a million of them. The default is that of RFC 2453 §3.8.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Timers {
     /// Between regular updates, give or take a sixth by chance (RFC 2453 §3.8: 30 s ± 5 s). 30 s.
@@ -269,18 +269,21 @@ impl Default for Config {
     }
 }
 
+/// The longest a timer may be.
+const MAX_TIME: Duration = Duration::from_secs(1_000_000);
+
 /// Unicast neighbours of an interface at most.
 const MAX_UNICAST_NEIGHBORS: usize = 256;
 
 impl Config {
     /// The same with every value in its range, so that no timer runs in circles.
     pub(crate) fn sensible(mut self) -> Config {
-        let least = |time: &mut Duration| *time = (*time).max(Duration::from_secs(1));
+        let fit = |time: &mut Duration| *time = (*time).clamp(Duration::from_secs(1), MAX_TIME);
         let timers = &mut self.timers;
-        [&mut timers.update, &mut timers.invalid, &mut timers.hold_down].into_iter().for_each(least);
+        [&mut timers.update, &mut timers.invalid, &mut timers.hold_down].into_iter().for_each(fit);
         match &mut timers.flush {
-            Flush::AfterInvalid(time) => least(time),
-            Flush::AfterUpdate(time) => *time = (*time).max(timers.invalid),
+            Flush::AfterInvalid(time) => fit(time),
+            Flush::AfterUpdate(time) => *time = (*time).clamp(timers.invalid, MAX_TIME),
         }
         self.max_paths = self.max_paths.clamp(1, 16);
         if let Some(route) = &mut self.default_route {

@@ -230,6 +230,7 @@ impl Rip {
             State::PossiblyDown | State::Deleted if route.flush_at.is_some_and(|at| at <= now) => {
                 let told = route.told;
                 self.routes.remove(&prefix);
+                self.changed.remove(&prefix);
                 if told {
                     out.push(Output::Route { prefix, route: None });
                 }

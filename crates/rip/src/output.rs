@@ -152,7 +152,7 @@ impl Rip {
                 // "If no routes need be sent on that network, the update may be omitted."
                 continue;
             }
-            if self.send(now, id, (Command::Response, version), &entries, &destinations, PORT, out)
+            if self.send(now, id, (Command::Response, version), &entries, (&destinations, PORT), out)
                 && let Some(interface) = self.interfaces.get_mut(&id)
             {
                 match scope {
@@ -170,8 +170,14 @@ impl Rip {
         let Some(config) = interface.running().cloned() else { return };
         let destinations = interface.destinations(&config);
         let version = if config.send == Send::V1 { 1 } else { 2 };
-        let sent =
-            self.send(now, id, (Command::Request, version), &[Entry::WHOLE_TABLE], &destinations, PORT, out);
+        let sent = self.send(
+            now,
+            id,
+            (Command::Request, version),
+            &[Entry::WHOLE_TABLE],
+            (&destinations, PORT),
+            out,
+        );
         if let Some(interface) = self.interfaces.get_mut(&id).filter(|_| sent) {
             interface.counters.requests_sent += 1;
         }
@@ -190,7 +196,7 @@ impl Rip {
             return;
         };
         let destination = [(source.address, to)];
-        let sent = self.send(now, id, (Command::Response, version), entries, &destination, port, out);
+        let sent = self.send(now, id, (Command::Response, version), entries, (&destination, port), out);
         if let Some(interface) = self.interfaces.get_mut(&id).filter(|_| sent) {
             interface.counters.answers_sent += 1;
         }
@@ -209,19 +215,17 @@ impl Rip {
         let version = if config.send == Send::V1 { 1 } else { 2 };
         let mut entries = self.entries(id, config, Scope::Whole, true, version);
         entries.iter_mut().for_each(|entry| entry.metric = INFINITY.into());
-        self.send(now, id, (Command::Response, version), &entries, &destinations, PORT, out);
+        self.send(now, id, (Command::Response, version), &entries, (&destinations, PORT), out);
     }
 
     /// Cuts entries into messages, signs them, and sends each to every destination; whether there was something to send.
-    #[allow(clippy::too_many_arguments)]
     fn send(
         &mut self,
         now: Instant,
         id: InterfaceId,
         (command, version): (Command, u8),
         entries: &[Entry],
-        destinations: &[(Ipv4Addr, Ipv4Addr)],
-        port: u16,
+        (destinations, port): (&[(Ipv4Addr, Ipv4Addr)], u16),
         out: &mut Outbox<Output>,
     ) -> bool {
         if destinations.is_empty() || entries.is_empty() {

@@ -248,14 +248,16 @@ impl Bus {
     fn shortest(&self, lan: usize, adjacent: &[Vec<usize>]) -> Vec<u8> {
         let mut metrics = vec![INFINITY; self.nodes.len()];
         let mut edge: Vec<usize> = (0..self.nodes.len()).filter(|n| self.is_on(*n, lan)).collect();
-        for distance in 1..INFINITY {
-            edge.iter().for_each(|n| metrics[*n] = distance);
-            edge = edge
-                .iter()
-                .flat_map(|n| &adjacent[*n])
-                .copied()
-                .filter(|n| metrics[*n] == INFINITY)
-                .collect();
+        edge.iter().for_each(|n| metrics[*n] = 1);
+        for distance in 2..INFINITY {
+            let mut next = Vec::new();
+            for n in edge.iter().flat_map(|n| &adjacent[*n]) {
+                if metrics[*n] == INFINITY {
+                    metrics[*n] = distance;
+                    next.push(*n);
+                }
+            }
+            edge = next;
         }
         metrics
     }
@@ -292,7 +294,7 @@ impl Bus {
     pub(super) fn settle(&mut self, limit: Duration) -> Duration {
         let start = self.now;
         while self.now < start + limit {
-            self.run_for(secs(1));
+            self.run_for(secs(2));
             if self.wrong().is_empty() {
                 return self.now - start;
             }

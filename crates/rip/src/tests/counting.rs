@@ -25,7 +25,7 @@ fn lose(bus: &mut Bus) -> (u8, u64) {
 #[test]
 fn without_split_horizon_two_routers_count_to_infinity() {
     // Whether it happens depends on whose update comes first: with some seeds it does.
-    let counted = (0..40).filter(|seed| {
+    let counted = (0..20).filter(|seed| {
         let mut bus = row(SplitHorizon::Off, *seed);
         // The first triggered update is lost, as RFC 2453 §3.4.4 fears.
         bus.faults.loss = 1000;
@@ -36,14 +36,14 @@ fn without_split_horizon_two_routers_count_to_infinity() {
         highest == 15
     });
     let counted = counted.count();
-    assert!(counted > 10, "{counted} of 40");
+    assert!(counted > 5, "{counted} of 20");
 }
 
 #[test]
 fn with_split_horizon_they_do_not() {
     // RFC 2453 §3.4.3
     for split_horizon in [SplitHorizon::Simple, SplitHorizon::PoisonedReverse] {
-        for seed in 0..40 {
+        for seed in 0..15 {
             let mut bus = row(split_horizon, seed);
             bus.faults.loss = 1000;
             bus.set_interface(0, 0, false);
@@ -91,7 +91,7 @@ fn a_ring_settles_after_each_failure() {
     let mut bus = Bus::new(&nodes, everywhere(InterfaceConfig::default()), 5);
     bus.settle(secs(120));
     let mut slowest = Duration::ZERO;
-    for lan in [0, 11, 23] {
+    for lan in [0, 11] {
         bus.set_lan(lan, false);
         slowest = slowest.max(bus.settle(secs(400)));
         bus.run_for(secs(200));
@@ -126,13 +126,13 @@ fn a_grid_settles_after_each_failure() {
     let config = Config { max_paths: 4, ..everywhere(InterfaceConfig::default()) };
     let mut bus = Bus::new(&nodes, config, 9);
     bus.settle(secs(120));
-    for lan in [0, 20, 41] {
+    for lan in [0, 20] {
         bus.set_lan(lan, false);
         bus.settle(secs(400));
     }
     bus.restart(12);
     bus.settle(secs(60));
-    for lan in [0, 20, 41] {
+    for lan in [0, 20] {
         bus.set_lan(lan, true);
         bus.settle(secs(120));
     }

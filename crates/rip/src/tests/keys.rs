@@ -306,8 +306,8 @@ fn a_storm_of_forgeries_changes_nothing() {
     let mut rng = Rng::new(11);
     let genuine = signed(keys(), us.now, 9);
     let (mut outputs, before) = (Vec::new(), us.counters());
-    for n in 0..20_000u64 {
-        let source = Ipv4Addr::from_bits(0x0a01_0000 | rng.below(65_000) as u32 + 2);
+    for n in 0..4_000u64 {
+        let source = Ipv4Addr::from_bits(0x0a01_0000 + rng.below(65_000) as u32 + 2);
         let mut octets = genuine.to_vec();
         match n % 4 {
             0 => octets = signed_by_nobody(&mut rng),
@@ -325,7 +325,7 @@ fn a_storm_of_forgeries_changes_nothing() {
     let seen = us.since(&before);
     let ignored: u64 =
         seen.iter().filter(|(name, _)| *name != "datagrams_received").map(|(_, count)| count).sum();
-    assert_eq!(ignored, 20_000, "{seen:?}");
+    assert_eq!(ignored, 4_000, "{seen:?}");
     assert_eq!(outputs.len(), 1, "one notice, and no answer: {}", words(&outputs));
 }
 

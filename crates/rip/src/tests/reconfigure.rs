@@ -147,4 +147,11 @@ fn values_out_of_range_are_put_right() {
         calls += 1;
     }
     assert!(calls < 200, "{calls}");
+    let ever = Duration::MAX;
+    let timers = Timers { update: ever, invalid: ever, hold_down: ever, flush: Flush::AfterUpdate(ever) };
+    us.reconfigure(Config { timers, hold_down: HoldDown::SuppressAll, ..config() });
+    us.hear(PEER, &[v2(NET, 4)]);
+    us.hear(PEER, &[v2(NET, 16)]);
+    us.run_for(secs(1_000));
+    assert_eq!(us.state(NET), "possibly down");
 }

@@ -178,7 +178,7 @@ fn after_hold_down_everything_is_believed() {
 fn regular_updates_come_every_30_seconds_give_or_take_five() {
     let mut us = Us::up(config());
     let mut times = Vec::new();
-    let end = s(30_100);
+    let end = s(15_100);
     while let Some(at) = us.rip.poll_timeout().filter(|at| *at <= end) {
         let outputs = us.run_until(at);
         if told(&outputs, A).iter().any(|(prefix, _)| prefix == "10.2.0.0/16") {
@@ -186,7 +186,7 @@ fn regular_updates_come_every_30_seconds_give_or_take_five() {
         }
     }
     let gaps: Vec<u64> = times.windows(2).map(|pair| (pair[1] - pair[0]).as_millis() as u64).collect();
-    assert!(gaps.len() > 900, "{}", gaps.len());
+    assert!(gaps.len() > 400, "{}", gaps.len());
     assert!(gaps.iter().all(|gap| (25_000..=35_000).contains(gap)), "{gaps:?}");
     // RFC 2453 §3.8: by chance, over the whole range.
     assert!(gaps.iter().any(|gap| *gap < 26_000) && gaps.iter().any(|gap| *gap > 34_000));
@@ -196,7 +196,7 @@ fn regular_updates_come_every_30_seconds_give_or_take_five() {
 fn triggered_updates_wait_1_to_5_seconds_and_tell_only_what_changed() {
     // RFC 2453 §3.10.1
     let mut pauses = Vec::new();
-    for round in 0..60u64 {
+    for round in 0..40u64 {
         let mut us = Us::seeded(config(), round).started();
         us.after_update();
         let first = us.hear(PEER, &[v2(NET, 3)]);

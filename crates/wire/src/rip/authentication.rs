@@ -110,7 +110,9 @@ fn cryptographic(octets: &[u8], value: [u8; 16]) -> Result<(Option<Authenticatio
     let (body, trailer) = octets.split_at_checked(length).ok_or(Malformed::truncated("RIP packet length"))?;
     let entries = body.get(HEADER_LEN + ENTRY_LEN..).ok_or(Malformed::length("RIP packet length"))?;
     let digest = trailer.strip_prefix(&TRAILER).ok_or(Malformed::value("RIP authentication trailer"))?;
-    if digest.len() != usize::from(data_len) {
+    // Whether the trailer's first four octets count is read both ways in the field; the RFC, and we, count the digest alone.
+    let data_len = usize::from(data_len);
+    if data_len != digest.len() && data_len != trailer.len() {
         return Err(Malformed::length("RIP authentication data length"));
     }
     let sequence = u32::from_be_bytes([s0, s1, s2, s3]);
