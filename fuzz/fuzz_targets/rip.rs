@@ -264,6 +264,7 @@ fuzz_target!(|data: &[u8]| {
             mtu: 1500,
         });
     }
+    world.settle();
     while !world.data.is_empty() {
         world.step();
     }

@@ -39,6 +39,8 @@ pub(super) struct Bus {
     pub(super) faults: Faults,
     pub(super) rng: Rng,
     config: Config,
+    /// Where interfaces have another name, and so another configuration: `slow`.
+    slow: Option<usize>,
     lan_count: usize,
     flights: BTreeMap<(Instant, u64), Flight>,
     /// When each router wants to be called.
@@ -61,6 +63,11 @@ fn address(lan: usize, node: usize) -> Ipv4Addr {
 impl Bus {
     /// Routers on the LANs that each has listed; `config` is for all, its one interface `if` for all interfaces.
     pub(super) fn new(nodes: &[Vec<usize>], config: Config, seed: u64) -> Bus {
+        Bus::with_slow(nodes, config, None, seed)
+    }
+
+    /// On one LAN the interfaces are called `slow`.
+    pub(super) fn with_slow(nodes: &[Vec<usize>], config: Config, slow: Option<usize>, seed: u64) -> Bus {
         let lan_count = nodes.iter().flatten().max().map_or(0, |most| most + 1);
         let mut bus = Bus {
             nodes: Vec::new(),
@@ -69,6 +76,7 @@ impl Bus {
             faults: Faults::default(),
             rng: Rng::new(seed),
             config,
+            slow,
             lan_count,
             flights: BTreeMap::new(),
             wakes: BTreeMap::new(),
@@ -102,7 +110,8 @@ impl Bus {
         let addresses = [(address(node.lans[at], n), 24)];
         let id = InterfaceId(at as u32);
         let mut out = Outbox::new();
-        let input = Input::Interface { id, name: "if", up: node.up[at], addresses: &addresses, mtu: 1500 };
+        let name = if self.slow == Some(node.lans[at]) { "slow" } else { "if" };
+        let input = Input::Interface { id, name, up: node.up[at], addresses: &addresses, mtu: 1500 };
         node.rip.handle(self.now, input, &mut out);
         self.carry(n, out);
     }

@@ -1,6 +1,7 @@
 //! Every check of RFC 2453 §3.9 and §4 with its counter, and requests.
 
 use super::*;
+use trunkline_core::PrefixMatch;
 use trunkline_wire::rip::MULTICAST;
 
 const NET: &str = "172.16.0.0/12";
@@ -254,8 +255,6 @@ fn costs_and_offsets() {
     // A connected network has the cost of its interface.
     assert_eq!(metric_told(&outputs, A, "10.2.0.0/16"), Some(3));
 }
-
-use trunkline_core::PrefixMatch;
 
 #[test]
 fn requests_for_the_whole_table() {
