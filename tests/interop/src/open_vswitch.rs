@@ -36,10 +36,11 @@ impl OpenVSwitch {
         let priority = format!("other_config:rstp-priority={priority}");
         let mut argv = vec!["ovs-vsctl", &database, "add-br", "br0", "--", "set", "bridge", "br0"];
         argv.extend(["datapath_type=netdev", "rstp_enable=true", &priority]);
-        for port in ports {
-            argv.extend(["--", "add-port", "br0", port]);
-        }
         space.sh(&argv);
+        // One after the other, so that their numbers are in this order.
+        for port in ports {
+            space.sh(&["ovs-vsctl", &database, "add-port", "br0", port]);
+        }
         this
     }
 
