@@ -152,7 +152,8 @@ mod tests {
         );
         drawn.node("host", "host".into(), &[]);
         drawn.node("dark", "router, down".into(), &[]);
-        let links: [(&str, &[(&str, &str)], bool); 6] = [
+        type Ends = &'static [(&'static str, &'static str)];
+        let links: [(&str, Ends, bool); 6] = [
             ("a", &[("sw1", "eth1"), ("sw2", "eth1")], false),
             ("b", &[("sw1", "eth2"), ("sw3", "eth1")], false),
             ("c", &[("sw2", "eth2"), ("sw3", "eth2")], false),
