@@ -13,6 +13,7 @@
 //! | spanning tree on bridges of the kernel | `bridge/mod.rs`, `event_loop/bridges.rs` |
 //! | listeners and their MD5 keys | `listener.rs` |
 //! | socket options the standard library lacks (`unsafe`) | `sockopt.rs` |
+//! | speed and duplex of an interface (`unsafe`) | `speed.rs` |
 //! | interfaces and other programs' routes | `netlink/links.rs`, `netlink/others.rs`, `netlink/monitor.rs` |
 //! | our routes in the kernel | `netlink/fib.rs`, `netlink/encode.rs` |
 //! | the handle, signals | `handle.rs`, `signals.rs` |
@@ -29,6 +30,7 @@ mod privileges;
 mod relay;
 mod signals;
 mod sockopt;
+mod speed;
 mod start;
 #[cfg(test)]
 mod tests;

@@ -19,7 +19,6 @@ mod gate;
 mod held;
 mod nft;
 mod restore;
-mod speed;
 
 use crate::netlink::links::{Link, Links};
 use frames::{MAX_FRAME, PortSocket};
@@ -85,7 +84,7 @@ impl Facts {
     fn new(link: &Link, bridge_up: bool) -> Facts {
         let interface = &link.interface;
         let up = interface.up && bridge_up;
-        let (speed, full_duplex) = if up { speed::speed(&interface.name) } else { (None, None) };
+        let (speed, full_duplex) = if up { crate::speed::speed(&interface.name) } else { (None, None) };
         Facts { name: interface.name.clone(), up, mac: mac(link), speed, full_duplex }
     }
 }

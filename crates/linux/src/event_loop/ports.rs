@@ -160,14 +160,12 @@ impl EventLoop {
         if before != Some(state) {
             self.ports.told[number] = Some(state);
             let State { up, mac, mtu } = state;
-            self.feed(NodeInput::Port {
-                port: PortId(number as u32),
-                up,
-                mac,
-                mtu,
-                speed: None,
-                full_duplex: None,
-            });
+            // What TAP says of itself is of no wire.
+            let (speed, full_duplex) = match &self.ports.ports[number] {
+                port if up && port.kind() == PortKind::Packet => crate::speed::speed(port.name()),
+                _ => (None, None),
+            };
+            self.feed(NodeInput::Port { port: PortId(number as u32), up, mac, mtu, speed, full_duplex });
         }
         true
     }

@@ -33,7 +33,7 @@ struct Settings {
 }
 
 /// Speed in Mbit/s and whether both ends may send at once, as far as they are known.
-pub(super) fn speed(name: &str) -> (Option<u32>, Option<bool>) {
+pub(crate) fn speed(name: &str) -> (Option<u32>, Option<bool>) {
     read(name).map_or((None, None), |settings| {
         let speed = u32::from(settings.speed_high) << 16 | u32::from(settings.speed);
         let full_duplex = match settings.duplex {
