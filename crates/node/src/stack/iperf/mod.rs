@@ -10,7 +10,8 @@
 //!    │ ◀────────── TEST_START, TEST_RUNNING   │ Running
 //!    │ ═════════════ octets ═══════════════▶  │               or towards the client (`-R`)
 //!    │ TEST_END ───────────────────────────▶  │ Results
-//!    │ ◀────────────────── EXCHANGE_RESULTS   │
+//!    │ ◀──────── the streams' ends if `-R`,   │
+//!    │           EXCHANGE_RESULTS             │
 //!    │ results as JSON ────────────────────▶  │ Arriving      until all octets are here that the client has sent
 //!    │ ◀──── results as JSON, DISPLAY_RESULTS │ Display
 //!    │ IPERF_DONE ─────────────────────────▶  │
@@ -34,7 +35,8 @@ use trunkline_tcp::{Options, SocketId};
 /// How long a client may take for each step beside the test itself, and a connection to say whose it is.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How long a test may stand still, and how much longer than agreed it may last.
+/// How long a test may stand still, how much longer than agreed it may last, and how long a client may read on at its end:
+/// a block of each stream may still be under way, over a slow link.
 const STANDSTILL: Duration = Duration::from_secs(60);
 
 /// The most connections that have not said whose they are.
@@ -94,14 +96,18 @@ struct Stream {
     open: bool,
     /// Octets received, or given to TCP.
     octets: u64,
-    /// Of these, how many do not count.
-    omitted: u64,
+    /// What does not count.
+    omitted: Mark,
+    /// How far it was at the client's TEST_END, where we send.
+    ended: Mark,
 }
 
-impl Stream {
-    fn counted(&self) -> u64 {
-        self.octets.saturating_sub(self.omitted)
-    }
+/// How far a stream is.
+#[derive(Debug, Clone, Copy, Default)]
+struct Mark {
+    /// Octets received, or acknowledged.
+    octets: u64,
+    retransmits: u64,
 }
 
 impl Test {
@@ -112,9 +118,11 @@ impl Test {
 
     /// When it is to be looked at again.
     fn due(&self) -> Instant {
-        let Parameters { octets, time, omit, .. } = self.parameters;
-        if self.phase != Phase::Running {
-            return self.since + PATIENCE;
+        let Parameters { octets, time, omit, reverse, .. } = self.parameters;
+        match self.phase {
+            Phase::Running => {}
+            Phase::Results if reverse => return self.since + STANDSTILL,
+            _ => return self.since + PATIENCE,
         }
         let end = match octets {
             None => self.began + omit + time + STANDSTILL,
@@ -124,14 +132,11 @@ impl Test {
         if self.omitting { due.min(self.began + omit) } else { due }
     }
 
-    /// Octets that may still be sent.
+    /// Octets that may still be sent. Where a part does not count, the client alone knows when it has all that it wants.
     fn left(&self) -> u64 {
-        match self.parameters.octets {
-            Some(octets) if !self.omitting => {
-                octets.saturating_sub(self.streams.iter().map(Stream::counted).sum())
-            }
-            _ => u64::MAX,
-        }
+        let octets = self.parameters.octets.filter(|_| self.parameters.omit.is_zero());
+        octets
+            .map_or(u64::MAX, |all| all.saturating_sub(self.streams.iter().map(|stream| stream.octets).sum()))
     }
 
     /// Whether all is here that the client says to have sent. Where a part does not count, its end is not the same on both
@@ -194,7 +199,13 @@ impl Stack {
             None => self.iperf_begin(now, id, cookie),
             Some(test) if test.phase == Phase::Streams && test.cookie == cookie => {
                 let number = test.streams.len();
-                test.streams.push(Stream { id, open: true, octets: 0, omitted: 0 });
+                test.streams.push(Stream {
+                    id,
+                    open: true,
+                    octets: 0,
+                    omitted: Mark::default(),
+                    ended: Mark::default(),
+                });
                 self.sockets.sockets.insert(id, Socket::Iperf(Role::Stream(number)));
                 self.iperf_run(now);
             }
@@ -266,6 +277,7 @@ impl Stack {
                     (Phase::Running, state::TEST_END) => {
                         test.ended = now;
                         test.enter(now, Phase::Results);
+                        self.iperf_stop(now);
                         self.iperf_say(now, &[state::EXCHANGE_RESULTS]);
                     }
                     (Phase::Display, state::IPERF_DONE) | (_, state::CLIENT_TERMINATE) => {
@@ -326,9 +338,14 @@ impl Stack {
         let (running, left, reverse) = (test.phase == Phase::Running, test.left(), test.parameters.reverse);
         let Some(stream) = test.streams.get_mut(number) else { return false };
         let out = &mut self.tcp_out;
+        if reverse && !running {
+            // Nothing is to come but the end, which is heard by receiving it.
+            let _ = self.tcp.receive(now, stream.id, octets, CHUNK, out);
+            return false;
+        }
         let moved = if reverse {
             let characters = self.characters.from(stream.octets, left);
-            if !running || characters.is_empty() {
+            if characters.is_empty() {
                 return false;
             }
             self.tcp.send(now, stream.id, characters, out).unwrap_or(0)
@@ -343,13 +360,43 @@ impl Stack {
         moved == CHUNK
     }
 
+    /// Where we send: nothing more is sent, and the streams say so. For iperf3 reads on after its TEST_END, waits each time for
+    /// as much as a block or the end of the stream, and hears nothing else meanwhile. Where its blocks begin we do not know: as
+    /// long as the test ran it took what there was.
+    fn iperf_stop(&mut self, now: Instant) {
+        let marks = self.iperf_marks(now);
+        let Some(test) = self.sockets.iperf.test.as_mut().filter(|test| test.parameters.reverse) else {
+            return;
+        };
+        for (stream, mark) in test.streams.iter_mut().zip(marks) {
+            stream.ended = mark;
+            let _ = self.tcp.shutdown_write(now, stream.id, &mut self.tcp_out);
+        }
+    }
+
+    /// How far each stream of the test is.
+    fn iperf_marks(&self, now: Instant) -> Vec<Mark> {
+        let Some(test) = &self.sockets.iperf.test else { return Vec::new() };
+        let mut marks: Vec<_> =
+            test.streams.iter().map(|stream| Mark { octets: stream.octets, retransmits: 0 }).collect();
+        for connection in self.tcp.connections(now).filter(|_| test.parameters.reverse) {
+            if let Some(number) = test.streams.iter().position(|stream| stream.id == connection.id)
+                && let Some(mark) = marks.get_mut(number)
+            {
+                mark.octets = mark.octets.saturating_sub(connection.send_queue as u64);
+                mark.retransmits = connection.retransmits;
+            }
+        }
+        marks
+    }
+
     /// Gives the results, once all is here or there is no more time to wait.
     fn iperf_answer(&mut self, now: Instant, at_once: bool) {
         let Some(test) = &self.sockets.iperf.test else { return };
         if test.phase != Phase::Arriving || !(at_once || test.complete()) {
             return;
         }
-        let results = self.iperf_our_results(now);
+        let results = self.iperf_our_results();
         let mut octets = framed(&results);
         octets.push(state::DISPLAY_RESULTS);
         self.iperf_say(now, &octets);
@@ -358,26 +405,27 @@ impl Stack {
         }
     }
 
-    /// What we have seen of the test. Of what we sent, what was acknowledged counts.
-    fn iperf_our_results(&self, now: Instant) -> Option<Results> {
+    /// What we have seen of the test. Of what we sent counts what was acknowledged when the client ended it, and what it says
+    /// to have: it need not have acknowledged that yet.
+    fn iperf_our_results(&self) -> Option<Results> {
         let test = self.sockets.iperf.test.as_ref()?;
-        let reverse = test.parameters.reverse;
-        let mut streams: Vec<_> = test.streams.iter().map(|stream| (stream, 0, 0)).collect();
-        for connection in self.tcp.connections(now).filter(|_| reverse) {
-            if let Some(found) = streams.iter_mut().find(|(stream, ..)| stream.id == connection.id) {
-                (found.1, found.2) = (connection.send_queue as u64, connection.retransmits);
-            }
-        }
+        let (reverse, theirs) = (test.parameters.reverse, test.theirs.as_ref());
         let seconds = test.ended.since(test.began + test.parameters.omit).as_secs_f64();
-        let stream = |(number, (stream, queued, retransmits)): (usize, (&Stream, u64, u64))| StreamResults {
-            id: stream_id(number),
-            bytes: stream.counted().saturating_sub(queued),
-            retransmits,
-            jitter: 0,
-            errors: 0,
-            packets: 0,
-            start_time: 0.0,
-            end_time: seconds,
+        let results = |(number, stream): (usize, &Stream)| {
+            let Mark { octets, retransmits } =
+                if reverse { stream.ended } else { Mark { octets: stream.octets, retransmits: 0 } };
+            let bytes = octets.saturating_sub(stream.omitted.octets);
+            let taken = theirs.filter(|_| reverse).and_then(|theirs| theirs.octets(number)).unwrap_or(0);
+            StreamResults {
+                id: stream_id(number),
+                bytes: bytes.max(taken.min(stream.octets)),
+                retransmits: retransmits.saturating_sub(stream.omitted.retransmits),
+                jitter: 0,
+                errors: 0,
+                packets: 0,
+                start_time: 0.0,
+                end_time: seconds,
+            }
         };
         Some(Results {
             cpu_util_total: 0.0,
@@ -385,7 +433,7 @@ impl Stack {
             cpu_util_system: 0.0,
             sender_has_retransmits: u32::from(reverse),
             congestion_used: "cubic",
-            streams: streams.into_iter().enumerate().map(stream).collect(),
+            streams: test.streams.iter().enumerate().map(results).collect(),
         })
     }
 
@@ -434,7 +482,9 @@ impl Stack {
             self.iperf_answer(now, true);
         } else if test.omitting && test.began + test.parameters.omit <= now {
             test.omitting = false;
-            test.streams.iter_mut().for_each(|stream| stream.omitted = stream.octets);
+            let marks = self.iperf_marks(now);
+            let streams = self.sockets.iperf.test.iter_mut().flat_map(|test| &mut test.streams);
+            streams.zip(marks).for_each(|(stream, mark)| stream.omitted = mark);
         } else {
             self.iperf_finish(now, &[]);
         }

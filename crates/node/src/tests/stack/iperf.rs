@@ -17,17 +17,25 @@ fn net() -> Net {
 }
 
 fn connect(net: &mut Net, name: &str, cookie: &str) {
+    open(net, name);
+    say(net, name, cookie);
+}
+
+fn open(net: &mut Net, name: &str) {
     let remote = SocketAddrV4::new("10.0.0.2".parse().unwrap(), 5201);
     let query = ConnectQuery { name: name.into(), remote, source: None, local_port: None };
     net.ask("a", Query::TcpConnect(query));
     net.run(0.1);
-    say(net, name, cookie);
 }
 
 fn say(net: &mut Net, name: &str, text: &str) {
+    tell(net, name, text);
+    net.run(0.1);
+}
+
+fn tell(net: &mut Net, name: &str, text: &str) {
     let answer = net.ask("a", Query::TcpSend { name: name.into(), text: text.into() });
     assert!(matches!(answer, Answer::Done(DoneView { .. })), "{answer:?}");
-    net.run(0.1);
 }
 
 fn json(text: &str) -> String {
@@ -44,6 +52,19 @@ fn heard(net: &mut Net, name: &str) -> (String, bool) {
         || (String::new(), false),
         |c| (c.received.clone().unwrap_or_default(), c.state == "ESTABLISHED"),
     )
+}
+
+/// Octets that have come.
+fn taken(net: &mut Net, name: &str) -> u64 {
+    let Answer::Tcp(view) = net.ask("a", Query::Tcp) else { panic!("no view") };
+    view.connections.iter().find(|c| c.owner == name).map_or(0, |c| c.octets_received)
+}
+
+/// Octets that the server says to have sent.
+fn sent(net: &mut Net) -> u64 {
+    let (text, _) = heard(net, "control");
+    let number = text.split_once(r#""bytes":"#).and_then(|(_, rest)| rest.split(',').next());
+    number.and_then(|number| number.parse().ok()).unwrap_or_else(|| panic!("{text:?}"))
 }
 
 /// Connections that the server has and that are not over.
@@ -95,16 +116,81 @@ fn a_test_from_the_client() {
 #[test]
 fn a_test_towards_the_client() {
     let mut net = net();
-    begin(&mut net, r#"{"tcp":true,"num":1000,"parallel":1,"len":100,"reverse":true}"#);
+    begin(&mut net, r#"{"tcp":true,"num":1000,"parallel":1,"len":300,"reverse":true}"#);
     connect(&mut net, "stream", COOKIE);
     net.run(1.0);
-    assert_eq!(heard(&mut net, "stream").0.len(), 1000, "as many as were asked for");
+    let (text, stands) = heard(&mut net, "stream");
+    assert!(text.len() == 1000 && stands, "as many as were asked for: {}", text.len());
     say(&mut net, "control", "\x04");
+    // A client that reads the rest of a block hears the end of the stream instead.
+    assert!(!heard(&mut net, "stream").1);
+    assert_eq!(heard(&mut net, "control").0, "\t\n\x01\x02\r");
     say(&mut net, "control", &json(r#"{"streams":[{"id":1,"bytes":1000}]}"#));
     let (text, _) = heard(&mut net, "control");
     assert!(text.contains(r#""id":1,"bytes":1000,"#), "{text:?}");
     say(&mut net, "control", "\x10");
     assert_eq!(standing(&mut net), 0);
+}
+
+/// Octets that may be under way when a test ends.
+const UNDER_WAY: u64 = 50_000;
+
+#[test]
+fn of_what_was_sent_counts_what_had_arrived_at_the_end() {
+    // What the client says to have it has, though the acknowledgement may have come late; but not more than there was.
+    for says in [|_| 0, |all| all - 1, |all| 2 * all] {
+        let mut net = net();
+        begin(&mut net, r#"{"tcp":true,"time":1,"reverse":true}"#);
+        open(&mut net, "stream");
+        tell(&mut net, "stream", COOKIE);
+        net.run(0.002);
+        let in_time = taken(&mut net, "stream");
+        say(&mut net, "control", "\x04");
+        let all = taken(&mut net, "stream");
+        assert!(in_time > 0 && all > in_time + UNDER_WAY, "{in_time} {all}");
+        let says: u64 = says(all);
+        say(&mut net, "control", &json(&format!(r#"{{"streams":[{{"id":1,"bytes":{says}}}]}}"#)));
+        let sent = sent(&mut net);
+        if says == 0 {
+            assert!(sent.abs_diff(in_time) < UNDER_WAY, "{sent} {in_time}");
+        } else {
+            assert_eq!(sent, says.min(all));
+        }
+    }
+}
+
+#[test]
+fn what_waited_while_nothing_counted_counts_when_it_arrives() {
+    let mut net = net();
+    begin(&mut net, r#"{"tcp":true,"omit":1,"time":1,"reverse":true}"#);
+    open(&mut net, "stream");
+    tell(&mut net, "stream", COOKIE);
+    net.run(0.0002);
+    net.carrier(0, false);
+    net.run(1.0);
+    let omitted = taken(&mut net, "stream");
+    net.carrier(0, true);
+    while taken(&mut net, "stream") < omitted + UNDER_WAY {
+        net.run(0.0001);
+    }
+    let counted = taken(&mut net, "stream") - omitted;
+    // At once, while more waits than has arrived since.
+    tell(&mut net, "control", "\x04");
+    say(&mut net, "control", &json(r#"{"streams":[{"id":1,"bytes":0}]}"#));
+    let (sent, all) = (sent(&mut net), taken(&mut net, "stream") - omitted);
+    assert!(counted / 2 < sent && sent < all, "{counted} {sent} {all}");
+}
+
+#[test]
+fn a_client_may_read_on_for_long_at_its_end() {
+    for (seconds, left) in [(55.0, 2), (62.0, 0)] {
+        let mut net = net();
+        begin(&mut net, r#"{"tcp":true,"num":1000,"reverse":true}"#);
+        connect(&mut net, "stream", COOKIE);
+        say(&mut net, "control", "\x04");
+        net.run(seconds);
+        assert_eq!(standing(&mut net), left, "after {seconds} s");
+    }
 }
 
 #[test]
