@@ -149,7 +149,12 @@ impl Port {
         self.took(cx, Machine::Pim, "RECEIVE", info.state());
         match message {
             // A TCN (§17.21.8)
-            None => self.rcvd_tcn |= !self.settings.config.restricted_tcn,
+            // It is for the designated port of a LAN (IEEE 802.1D-1998 §8.7.2). Two root ports on one LAN that believed each
+            // other's would tell of changes without end.
+            None => {
+                let for_us = self.role == PortRole::Designated;
+                self.rcvd_tcn |= for_us && !self.settings.config.restricted_tcn;
+            }
             Some(message) => self.believe(cx, info, &message),
         }
         self.current(cx, info.state());
