@@ -28,8 +28,6 @@ pub struct SpanningTree {
     /// When the next port comes back that BPDU guard has shut; may be early.
     recovery: Option<Instant>,
     traces: bool,
-    /// Frames of ports that are not there.
-    unknown_port: u64,
 }
 
 /// What is known of a port beside the protocol.
@@ -163,7 +161,6 @@ impl SpanningTree {
             said: Outbox::new(),
             recovery: None,
             traces: false,
-            unknown_port: 0,
         }
     }
 
@@ -307,10 +304,7 @@ impl SpanningTree {
     }
 
     fn frame(&mut self, now: Instant, id: PortId, frame: &[u8]) {
-        let Some(port) = self.ports.get_mut(&id) else {
-            self.unknown_port += 1;
-            return;
-        };
+        let Some(port) = self.ports.get_mut(&id) else { return };
         let counters = &mut port.counters;
         if !port.status.up || port.shut.is_some() {
             counters.while_down += 1;
