@@ -5,6 +5,7 @@ use crate::transport::{AoKeys, Md5Key, TcpKey};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use trunkline_core::{Asn, Duration, Prefix};
+use trunkline_view::RouteSource;
 use trunkline_wire::bgp::{Family, Role};
 
 /// `[bgp]`.
@@ -20,6 +21,8 @@ pub struct Config {
     pub cluster_id: Option<Ipv4Addr>,
     /// `networks`: announced while the node has exactly such a route.
     pub networks: Vec<Prefix>,
+    /// `redistribute`: whose routes are announced while they are the best of the node; no source twice, and never BGP.
+    pub redistribute: Vec<Redistribute>,
     /// `[[bgp.neighbor]]`.
     pub neighbors: Vec<Arc<NeighborConfig>>,
     /// `[[bgp.listen-range]]`.
@@ -49,6 +52,7 @@ impl Config {
             host_name: host_name.into(),
             cluster_id: None,
             networks: Vec::new(),
+            redistribute: Vec::new(),
             neighbors: Vec::new(),
             listen_ranges: Vec::new(),
             reject: Reject::default(),
@@ -60,6 +64,17 @@ impl Config {
             distance_internal: 200,
         }
     }
+}
+
+/// Routes of others that are announced, with ORIGIN INCOMPLETE.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Redistribute {
+    /// Whose.
+    pub source: RouteSource,
+    /// `med`: their MULTI_EXIT_DISC; none: their metric.
+    pub med: Option<u32>,
+    /// `policy`: which of them, and with what. Default: all, unchanged.
+    pub policy: Policy,
 }
 
 /// What a connection gets that matches no neighbour, or a disabled one.

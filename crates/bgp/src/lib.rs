@@ -19,4 +19,4 @@ mod rib;
 pub mod session;
 pub mod transport;
 
-pub use instance::{BestRoute, Bgp, Input, LocalAddress, NextHopState, Output, Reconfigured};
+pub use instance::{BestRoute, Bgp, Input, LocalAddress, NextHopState, Output, Reconfigured, Redistributed};

@@ -1,8 +1,12 @@
 //! The configuration of a node, validated.
 
+use std::collections::BTreeMap;
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::Arc;
 use trunkline_core::{Duration, MacAddr, Prefix};
+use trunkline_view::RouteSource;
 
 pub use trunkline_arp::Defend;
 
@@ -35,6 +39,8 @@ pub struct NodeConfig {
     pub static_routes: Vec<StaticRoute>,
     /// `[bgp]`. Its `router_id` is 0.0.0.0 where `router_id` above is `None`: the node fills it in.
     pub bgp: Option<trunkline_bgp::config::Config>,
+    /// `[rip]`.
+    pub rip: Option<RipConfig>,
     /// `bgp.listen`. Default `0.0.0.0:179` and `[::]:179`.
     pub bgp_listen: Vec<SocketAddr>,
 }
@@ -54,6 +60,7 @@ impl NodeConfig {
             fib: FibConfig { install: false, table: 254, metric: 32 },
             static_routes: Vec::new(),
             bgp: None,
+            rip: None,
             bgp_listen: vec![
                 SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), 179),
                 SocketAddr::new(std::net::Ipv6Addr::UNSPECIFIED.into(), 179),
@@ -230,6 +237,97 @@ pub enum ServiceKind {
     Chargen,
     /// Tests of TCP by iperf3 (port 5201).
     Iperf3,
+}
+
+/// `[rip]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RipConfig {
+    /// What the machine does; the keys of its interfaces are in `authentication`, since here they live by the calendar.
+    pub machine: trunkline_rip::Config,
+    /// `distance`: administrative distance of its routes, 1..=255. Default 120.
+    pub distance: u8,
+    /// `redistribute`: whose routes are advertised; no source twice, and never RIP.
+    pub redistribute: Vec<RipRedistribute>,
+    /// `authentication` of `[rip.interface.NAME]`, by that name.
+    pub authentication: BTreeMap<String, RipAuthentication>,
+}
+
+impl RipConfig {
+    /// RIP on no interface.
+    pub fn new() -> RipConfig {
+        RipConfig {
+            machine: trunkline_rip::Config::default(),
+            distance: DISTANCE_RIP,
+            redistribute: Vec::new(),
+            authentication: BTreeMap::new(),
+        }
+    }
+}
+
+impl Default for RipConfig {
+    fn default() -> RipConfig {
+        RipConfig::new()
+    }
+}
+
+/// Administrative distance of RIP's routes where none is configured.
+pub const DISTANCE_RIP: u8 = 120;
+
+/// Routes of others that RIP advertises while they are the best of the node.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RipRedistribute {
+    /// Whose.
+    pub source: RouteSource,
+    /// `metric`, 1..=15. Default 1.
+    pub metric: u8,
+    /// `tag`: Route Tag (RFC 2453 §4.2). Default 0.
+    pub tag: u16,
+    /// `policy`: which of them. Default: all.
+    pub filter: Option<Arc<trunkline_rip::Filter>>,
+}
+
+/// Keys of an interface.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RipAuthentication {
+    /// In the order of the file.
+    pub keys: Vec<RipKey>,
+    /// Whether nothing is sent and accepted any more when the last key is out of date. Default false: it is used on (RFC
+    /// 4822 §5.1 (2)).
+    pub fail_secure: bool,
+}
+
+/// A key with lifetimes of the calendar.
+#[derive(Clone, PartialEq, Eq)]
+pub struct RipKey {
+    /// Key ID.
+    pub id: u8,
+    /// How.
+    pub algorithm: trunkline_rip::Algorithm,
+    /// The secret.
+    pub secret: Vec<u8>,
+    /// When it is used for what we send.
+    pub send: CalendarLifetime,
+    /// When it is accepted.
+    pub accept: CalendarLifetime,
+}
+
+impl fmt::Debug for RipKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "RipKey({}, {:?}, send {:?}, accept {:?}, …)",
+            self.id, self.algorithm, self.send, self.accept
+        )
+    }
+}
+
+/// From when until when, in seconds since 1970-01-01 00:00 UTC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct CalendarLifetime {
+    /// None: since ever.
+    pub from: Option<u64>,
+    /// None: for ever.
+    pub until: Option<u64>,
 }
 
 /// `[api]`: where the node answers queries.

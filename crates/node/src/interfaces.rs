@@ -82,6 +82,16 @@ impl Interfaces {
         self.by_name.get(name).copied()
     }
 
+    /// The indices of all.
+    pub(crate) fn indices(&self) -> Vec<u32> {
+        self.by_index.keys().copied().collect()
+    }
+
+    /// The interface with this index.
+    pub(crate) fn get(&self, index: u32) -> Option<&Interface> {
+        self.by_index.get(&index).map(|e| &e.interface)
+    }
+
     /// The name of the interface with this index.
     pub(crate) fn name(&self, index: u32) -> Option<&str> {
         self.by_index.get(&index).map(|e| e.interface.name.as_str())

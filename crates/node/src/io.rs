@@ -1,8 +1,9 @@
 //! What goes into a node and what comes out of it.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
 use trunkline_bgp::transport::{TcpAction, TcpEvent};
-use trunkline_core::{ConnId, Frame, MacAddr, PortId, Prefix};
+use trunkline_core::{ConnId, Duration, Frame, MacAddr, PortId, Prefix};
 use trunkline_view::{Answer, EventKind, Interface, Query};
 
 /// Something happened outside.
@@ -44,6 +45,22 @@ pub enum NodeInput<'a> {
         conn: ConnId,
         /// What.
         event: TcpEvent<'a>,
+    },
+    /// A UDP datagram came to port 520 of the kernel, for RIP.
+    Rip {
+        /// The index of the interface that it came by.
+        interface: u32,
+        /// Who sends it.
+        source: Ipv4Addr,
+        /// From which port.
+        source_port: u16,
+        /// Its payload.
+        octets: &'a [u8],
+    },
+    /// What the calendar says, at the start and when the clock was set: for the lifetimes of keys. Before, it is 1970.
+    WallClock {
+        /// Since 1970-01-01 00:00 UTC.
+        since_epoch: Duration,
     },
     /// To a bridge of the kernel whose spanning tree the node is.
     KernelBridge(KernelBridgeInput<'a>),
@@ -243,6 +260,31 @@ pub enum FibChange {
     },
 }
 
+/// What the kernel's UDP is to do for RIP.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RipAction {
+    /// Be, or be no more, a member of 224.0.0.9 on an interface.
+    Group {
+        /// Its index.
+        interface: u32,
+        /// Whether to be.
+        join: bool,
+    },
+    /// Send a datagram from port 520, with a TTL of 1, not looped back.
+    Send {
+        /// The index of the interface that it leaves by.
+        interface: u32,
+        /// From this address of ours.
+        source: Ipv4Addr,
+        /// To this one: a neighbour's, 224.0.0.9 or that of a broadcast.
+        destination: Ipv4Addr,
+        /// To this port.
+        port: u16,
+        /// The payload.
+        octets: Arc<[u8]>,
+    },
+}
+
 /// What the node wants done.
 #[derive(Debug)]
 pub enum NodeOutput {
@@ -255,6 +297,8 @@ pub enum NodeOutput {
     },
     /// To TCP.
     Tcp(TcpAction),
+    /// To the kernel's UDP, for RIP.
+    Rip(RipAction),
     /// To a bridge of the kernel whose spanning tree the node is.
     KernelBridge(KernelBridgeAction),
     /// To the kernel's table.

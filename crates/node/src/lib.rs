@@ -10,6 +10,7 @@
 //! | connected: the subnets of interfaces that are up; local: their addresses | 0 |
 //! | static, from the configuration | `distance`, default 1 |
 //! | kernel: other programs' routes | 5 |
+//! | RIP | `distance`, default 120 |
 //! | BGP | 20 from external, 200 from internal peers, unless configured otherwise |
 //!
 //! A node with ports of its own has a `stack` below the routing: ARP, IP, TCP, bridges. Without, the kernel forwards
@@ -28,7 +29,9 @@ mod next_hops;
 mod node;
 mod queries;
 mod reconfigure;
+mod redistribution;
 mod rib;
+mod rip;
 mod routing;
 mod spanning_tree;
 mod stack;
@@ -40,7 +43,7 @@ mod tree_queries;
 
 pub use io::{
     FibChange, FibNextHop, FibRefusal, InterfaceChange, KernelBridgeAction, KernelBridgeInput, KernelRoute,
-    NodeInput, NodeOutput,
+    NodeInput, NodeOutput, RipAction,
 };
 pub use node::Node;
 

@@ -2,6 +2,8 @@
 
 use crate::config::NodeConfig;
 use crate::kernel_bridges::KernelBridges;
+use crate::redistribution::Redistribution;
+use crate::rip::{RipState, WallClock};
 use crate::routing::{Routing, Told};
 use crate::stack::{LinkState, Stack};
 use crate::{InterfaceChange, NodeInput, NodeOutput, StartError};
@@ -33,10 +35,13 @@ pub struct Node {
     pub(crate) bgp_out: Outbox<Output>,
     /// A speaker that is no longer configured, and until when it is kept.
     retired: Option<(Bgp, Instant)>,
+    pub(crate) rip: Option<Box<RipState>>,
+    pub(crate) wall_clock: WallClock,
+    pub(crate) redistribution: Redistribution,
     /// Keys of BGP's peers, for a stack to come.
     pub(crate) listener_keys: BTreeMap<Prefix, TcpKey>,
     pub(crate) rng: Rng,
-    watched: bool,
+    pub(crate) watched: bool,
     pub(crate) stack_watched: bool,
     pub(crate) started: Option<Instant>,
     pub(crate) stopped: bool,
@@ -84,6 +89,9 @@ impl Node {
             bgp: None,
             bgp_out: Outbox::new(),
             retired: None,
+            rip: None,
+            wall_clock: WallClock::default(),
+            redistribution: Redistribution::default(),
             listener_keys: BTreeMap::new(),
             rng,
             watched: false,
@@ -108,7 +116,10 @@ impl Node {
         self.pump(now, out);
         self.started = Some(now);
         self.set_install(self.installs());
+        self.start_rip(now, out);
         self.start_bgp(now, out);
+        self.set_redistribution(now, out);
+        self.pump(now, out);
     }
 
     /// Feeds something in.
@@ -133,6 +144,10 @@ impl Node {
                     stack.port(now, port, LinkState { up, mac, mtu, speed, full_duplex }, out);
                 }
             }
+            NodeInput::Rip { interface, source, source_port, octets } => {
+                self.rip_datagram(now, interface, (source, source_port), octets, out);
+            }
+            NodeInput::WallClock { since_epoch } => self.set_wall_clock(now, since_epoch, out),
             NodeInput::KernelBridge(input) => self.kernel_bridges.handle(now, input, out),
             NodeInput::Tcp { conn, event } => self.tell_bgp(now, Input::Tcp { conn, event }),
             NodeInput::Interface(change) => {
@@ -172,8 +187,9 @@ impl Node {
         }
         let background = self.routing.has_background().then_some(Instant::ZERO);
         let bgp = self.bgp.as_ref().and_then(Bgp::poll_timeout);
+        let rip = self.rip.as_ref().and_then(|rip| rip.poll_timeout());
         let bridges = self.kernel_bridges.poll_timeout();
-        earliest([background, bgp, stack, bridges, self.retired.as_ref().map(|(_, until)| *until)])
+        earliest([background, bgp, rip, stack, bridges, self.retired.as_ref().map(|(_, until)| *until)])
     }
 
     /// Does all that is due, and a bounded slice of background work.
@@ -191,6 +207,7 @@ impl Node {
         if self.stopped {
             return;
         }
+        self.rip_timeout(now, out);
         self.kernel_bridges.handle_timeout(now, out);
         self.routing.background();
         if self.retired.as_ref().is_some_and(|(_, until)| *until <= now) {
@@ -219,8 +236,9 @@ impl Node {
             return;
         }
         self.stopped = true;
-        // First, so that BGP's withdrawals find nothing to do.
+        // First, so that what is withdrawn now finds nothing to do.
         self.routing.shutdown();
+        self.stop_rip(now, out);
         if let Some(bgp) = &mut self.bgp
             && self.started.is_some()
         {
@@ -259,7 +277,7 @@ impl Node {
         let Some(config) = self.bgp_config() else { return };
         self.routing.set_networks(&config.networks, false);
         let mut bgp = Bgp::new(config, self.rng.fork());
-        bgp.report_routes(self.routing.fib.installs());
+        bgp.report_routes(self.routing.fib.installs() || self.redistribution.is_on());
         bgp.watch_routes(self.watched);
         self.bgp = Some(bgp);
     }
@@ -278,6 +296,7 @@ impl Node {
     pub(crate) fn retire_bgp(&mut self, now: Instant, out: &mut Outbox<NodeOutput>) {
         let Some(mut bgp) = self.bgp.take() else { return };
         self.routing.forget_bgp();
+        self.redistribution.forget_bgp();
         if self.started.is_some() {
             bgp.shutdown(now, &mut self.bgp_out);
             // First, since our own TCP pulls the last words as soon as it hears of the end.
@@ -290,8 +309,9 @@ impl Node {
     /// Whether routes go to the kernel from now on. BGP reports its routes only then, and when that begins, all.
     pub(crate) fn set_install(&mut self, install: bool) {
         self.routing.set_install(install);
+        let report = install || self.redistribution.is_on();
         if let Some(bgp) = &mut self.bgp {
-            bgp.report_routes(install);
+            bgp.report_routes(report);
         }
     }
 
@@ -300,6 +320,9 @@ impl Node {
         self.watched = on;
         if let Some(bgp) = &mut self.bgp {
             bgp.watch_routes(on);
+        }
+        if let Some(rip) = &mut self.rip {
+            rip.watch(on);
         }
     }
 
@@ -367,6 +390,8 @@ impl Node {
         match told {
             Told::NextHop(address, state) => self.tell_bgp(now, Input::NextHop { address, state }),
             Told::Network(prefix, present) => self.tell_bgp(now, Input::Network { prefix, present }),
+            Told::Interface(index) => self.rip_interface(now, index, out),
+            Told::Changed(prefix) => self.redistribute(now, prefix, out),
             Told::LocalAddresses(addresses) => self.tell_bgp(now, Input::LocalAddresses(addresses)),
             Told::Event(event) => out.push(NodeOutput::Event(event)),
         }
@@ -377,7 +402,12 @@ impl Node {
             Output::Tcp(action) => self.carry_tcp(now, action, out),
             Output::TrackNextHop(address) => self.routing.track(address),
             Output::UntrackNextHop(address) => self.routing.next_hops.untrack(address),
-            Output::Route { prefix, route } => self.routing.bgp_route(prefix, route.as_ref()),
+            Output::Route { prefix, route } => {
+                self.routing.bgp_route(prefix, route.as_ref());
+                if self.redistribution.is_on() {
+                    self.redistribute(now, prefix, out);
+                }
+            }
             Output::Event(event) => out.push(NodeOutput::Event(event)),
             Output::Answer { id, answer } => out.push(NodeOutput::Answer { id, answer }),
         }

@@ -39,6 +39,9 @@ impl Node {
             | Query::BgpClear { .. }
             | Query::BgpShutdown { .. }
             | Query::BgpStart { .. } => self.query_bgp(now, id, query),
+            Query::Rip | Query::RipNeighbors | Query::RipRoutes(_) | Query::RipClear { .. } => {
+                Some(self.query_rip(now, &query, out))
+            }
             Query::SpanningTree { bridge } => Some(self.spanning_trees(now, bridge.as_deref())),
             Query::SpanningTreeMcheck { bridge, port } => Some(self.mcheck(now, (&bridge, &port), out)),
             Query::SpanningTreeRecover { bridge, port } => Some(self.recover(now, (&bridge, &port), out)),

@@ -27,7 +27,11 @@ impl Node {
         self.reconfigure_identity(&before, &mut result);
         result.changes.extend(self.routing.set_statics(&self.config.all_static_routes()));
         self.reconfigure_fib(&before, out, &mut result);
+        result.changes.extend(self.reconfigure_rip(now, before.rip.as_ref(), out));
         self.reconfigure_bgp(now, out, &mut result);
+        if self.started.is_some() {
+            self.set_redistribution(now, out);
+        }
         self.pump(now, out);
         result
     }

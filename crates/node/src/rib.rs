@@ -1,4 +1,4 @@
-//! The routing table for all but BGP: connected, local, static and other programs' routes.
+//! The routing table for all but BGP: connected, local, static, RIP's and other programs' routes.
 //!
 //! A full BGP table is not copied in here (BGP has it in its Loc-RIB), so a simple structure does: a sorted map and,
 //! for the longest match, one look for each prefix length that is present.
@@ -33,6 +33,11 @@ pub(crate) struct Candidate {
 }
 
 impl Candidate {
+    /// Whether it is for us to install: not those that the kernel has by itself.
+    pub(crate) fn is_ours(&self) -> bool {
+        matches!(self.source, RouteSource::Static | RouteSource::Rip)
+    }
+
     fn rank(&self) -> (bool, u8, RouteSource, u32, u32) {
         (!self.active, self.distance, self.source, self.metric, self.id)
     }

@@ -29,6 +29,10 @@ pub(crate) enum Told {
     Network(Prefix, bool),
     /// To BGP.
     LocalAddresses(Vec<LocalAddress>),
+    /// To RIP: an interface changed, came or went.
+    Interface(u32),
+    /// To those who redistribute: the routes to a prefix changed. Only with `tell_changes`.
+    Changed(Prefix),
     /// To whoever watches.
     Event(EventKind),
 }
@@ -48,6 +52,8 @@ pub(crate) struct Routing {
     pub(crate) kernel_limit: usize,
     /// Whether the limit was hit and said.
     kernel_limit_said: bool,
+    /// Whether to tell of every change of the table.
+    pub(crate) tell_changes: bool,
     /// What it has to say, to BGP and others.
     pub(crate) told: Outbox<Told>,
     /// And to the kernel.
@@ -77,6 +83,7 @@ impl Routing {
             kernel_routes: 0,
             kernel_limit: MAX_KERNEL_ROUTES,
             kernel_limit_said: false,
+            tell_changes: false,
             told: Outbox::new(),
             fib_changes: Outbox::new(),
         }
@@ -96,6 +103,7 @@ impl Routing {
         for event in events {
             self.told.push(Told::Event(event));
         }
+        self.told.push(Told::Interface(index));
         self.replace_subnets(index, &subnets);
         if was_up != self.interfaces.is_up(index) {
             self.refresh_kernel_routes(index);
@@ -229,6 +237,39 @@ impl Routing {
         with_fib!(self, |fib, cx| fib.set_bgp(prefix, route, cx));
     }
 
+    /// RIP's route to a prefix is now this.
+    pub(crate) fn rip_route(&mut self, prefix: Prefix, route: Option<Candidate>) {
+        match route {
+            Some(candidate) => self.rib.set(prefix, candidate),
+            None => self.rib.remove(prefix, RouteSource::Rip, 0),
+        }
+        self.settle(false);
+    }
+
+    /// RIP's routes have another distance from now on.
+    pub(crate) fn set_rip_distance(&mut self, distance: u8) {
+        for (prefix, candidate) in self.rip_routes() {
+            self.rib.set(prefix, Candidate { distance, ..candidate });
+        }
+        self.settle(false);
+    }
+
+    /// RIP is gone, with all its routes.
+    pub(crate) fn forget_rip(&mut self) {
+        for (prefix, _) in self.rip_routes() {
+            self.rib.remove(prefix, RouteSource::Rip, 0);
+        }
+        self.settle(false);
+    }
+
+    fn rip_routes(&self) -> Vec<(Prefix, Candidate)> {
+        let routes = self.rib.iter().filter_map(|(prefix, list)| {
+            let of_rip = list.iter().find(|candidate| candidate.source == RouteSource::Rip)?;
+            Some((prefix, of_rip.clone()))
+        });
+        routes.collect()
+    }
+
     /// BGP is gone, with all its routes and questions.
     pub(crate) fn forget_bgp(&mut self) {
         with_fib!(self, |fib, cx| fib.forget_bgp(cx));
@@ -280,7 +321,7 @@ impl Routing {
         with_fib!(self, |fib, cx| fib.shutdown(cx));
     }
 
-    /// Why the route that won at `prefix` is not in the kernel; none: it is. For static and BGP routes.
+    /// Why the route that won at `prefix` is not in the kernel; none: it is. For routes of ours.
     pub(crate) fn why_not_installed(&self, prefix: Prefix) -> Option<String> {
         let Routing { interfaces, rib, next_hops, .. } = self;
         self.fib.why_not(prefix, &fib::Query { rib, interfaces, next_hops })
@@ -294,6 +335,9 @@ impl Routing {
         let changed = self.rib.take_changed();
         if changed.is_empty() && !interfaces_changed {
             return;
+        }
+        if self.tell_changes {
+            changed.iter().for_each(|prefix| self.told.push(Told::Changed(*prefix)));
         }
         for prefix in &changed {
             if let Some(present) = self.networks.update(*prefix, &self.rib) {

@@ -115,12 +115,14 @@ impl<B: BestRoutes> Table<'_, B> {
         let first = self.routing.rib.best(prefix).is_some_and(|best| best == c);
         let beaten = || self.bgp_best(prefix).is_some_and(|b| b.distance < c.distance);
         let selected = first && !beaten();
-        let not_installed_because = match c.source {
-            _ if !c.active => Some(inactive_because(c)),
-            RouteSource::Static if selected => self.routing.why_not_installed(prefix),
-            _ => None,
+        let ours = c.is_ours();
+        let not_installed_because = if !c.active {
+            Some(inactive_because(c))
+        } else if ours && selected {
+            self.routing.why_not_installed(prefix)
+        } else {
+            None
         };
-        let ours = c.source == RouteSource::Static;
         let installed = not_installed_because.is_none() && (selected || !ours);
         Route {
             prefix,

@@ -59,6 +59,12 @@ pub enum EventKind {
         /// What, in words.
         message: String,
     },
+    /// RIP ignored something, hears a new neighbour, or has no key that is valid; while someone watches also what became of
+    /// its routes.
+    Rip {
+        /// What, in words.
+        message: String,
+    },
     /// An interface or one of its addresses changed.
     Interface {
         /// Its name.

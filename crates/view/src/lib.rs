@@ -98,6 +98,17 @@ pub enum Query {
         /// Its port.
         port: String,
     },
+    /// RIP: timers, interfaces, counters → [`Answer::Rip`].
+    Rip,
+    /// Routers that RIP hears → [`Answer::RipNeighbors`].
+    RipNeighbors,
+    /// A page of RIP's routes → [`Answer::RipRoutes`].
+    RipRoutes(rip::RoutesQuery),
+    /// Forget what RIP has learnt, and ask for it again → [`Answer::Done`].
+    RipClear {
+        /// Only this destination; none: all.
+        prefix: Option<Prefix>,
+    },
     /// The node's own TCP → [`Answer::Tcp`].
     Tcp,
     /// Statistics of the node's own IP and what is below it → [`Answer::IpStatistics`].
@@ -164,6 +175,12 @@ pub enum Answer {
     Mac(device::MacView),
     /// To [`Query::SpanningTree`].
     SpanningTree(stp::SpanningTreesView),
+    /// To [`Query::Rip`].
+    Rip(rip::SummaryView),
+    /// To [`Query::RipNeighbors`].
+    RipNeighbors(rip::NeighborsView),
+    /// To [`Query::RipRoutes`].
+    RipRoutes(rip::RoutesView),
     /// To [`Query::Tcp`].
     Tcp(tcp::TcpView),
     /// To [`Query::IpStatistics`].

@@ -110,6 +110,8 @@ pub enum RouteSource {
     Static,
     /// Another program's route in the kernel.
     Kernel,
+    /// RIP.
+    Rip,
     /// BGP.
     Bgp,
 }

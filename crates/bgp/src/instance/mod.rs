@@ -29,7 +29,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use tables::{Rib, decision_config};
 use trunkline_core::{Asn, ConnId, Instant, Outbox, Prefix, Rng, TimerQueue};
-use trunkline_view::{Answer, EventKind, Query};
+use trunkline_view::{Answer, EventKind, Query, RouteSource};
 use trunkline_wire::bgp::{ErrorCode, Family, Notification};
 
 /// What goes into the speaker.
@@ -57,6 +57,14 @@ pub enum Input<'a> {
         /// Whether there is such a route.
         present: bool,
     },
+    /// Another protocol's route, of a source in `redistribute`, is the best of the node, or none is any more. Told at start
+    /// and at each change.
+    Redistribute {
+        /// The destination.
+        prefix: Prefix,
+        /// The route.
+        route: Option<Redistributed>,
+    },
     /// The addresses of this node's interfaces with their subnets; complete, and again at each change.
     LocalAddresses(Vec<LocalAddress>),
     /// An order from an operator: `BgpClear`, `BgpShutdown`, `BgpStart`, or a question: the other `Bgp…` queries.
@@ -67,6 +75,15 @@ pub enum Input<'a> {
         /// What.
         query: Query,
     },
+}
+
+/// A route of another protocol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Redistributed {
+    /// Whose it is.
+    pub source: RouteSource,
+    /// Its metric there.
+    pub metric: u32,
 }
 
 /// How a next hop is reached.
@@ -158,6 +175,7 @@ pub struct Bgp {
     timers: TimerQueue<PeerId>,
     addresses: Vec<LocalAddress>,
     networks: BTreeMap<Prefix, bool>,
+    redistributed: BTreeMap<Prefix, Redistributed>,
     rib: Rib,
     session_out: Outbox<session::Output>,
     started: bool,
@@ -183,6 +201,7 @@ impl Bgp {
             timers: TimerQueue::new(),
             addresses: Vec::new(),
             networks: BTreeMap::new(),
+            redistributed: BTreeMap::new(),
             rib,
             session_out: Outbox::new(),
             started: false,
@@ -215,6 +234,7 @@ impl Bgp {
                 }
             }
             Input::Network { prefix, present } => self.set_network(now, prefix, present),
+            Input::Redistribute { prefix, route } => self.set_redistributed(now, prefix, route),
             Input::LocalAddresses(addresses) => self.set_addresses(addresses),
             Input::Query { id, query } => {
                 let answer = self.query(now, query, out);

@@ -1,27 +1,58 @@
 //! Networks of our own, our addresses, and what neighbours are told under which rules.
 
 use super::peer::FAMILIES;
-use super::{Bgp, LocalAddress};
+use super::{Bgp, LocalAddress, Redistributed};
 use crate::egress::export::{ExportRules, local_attributes};
+use crate::rib::attrs::apply_actions;
 use crate::rib::table::{Path, PeerId};
 use std::net::{IpAddr, Ipv6Addr};
 use trunkline_core::{Instant, Prefix};
-use trunkline_wire::bgp::{Family, MAX_EXTENDED_MESSAGE_LEN, MAX_MESSAGE_LEN, MpNextHop};
+use trunkline_wire::bgp::{Attributes, Family, MAX_EXTENDED_MESSAGE_LEN, MAX_MESSAGE_LEN, MpNextHop, Origin};
 
 impl Bgp {
     /// One of `networks` is there, or is not any more.
     pub(super) fn set_network(&mut self, now: Instant, prefix: Prefix, present: bool) {
         self.networks.insert(prefix, present);
-        if present && self.config.networks.contains(&prefix) {
-            self.originate(now, prefix);
-        } else {
-            self.unoriginate(prefix);
+        self.refresh_local(now, prefix);
+    }
+
+    /// A route of another protocol came, changed or went.
+    pub(super) fn set_redistributed(&mut self, now: Instant, prefix: Prefix, route: Option<Redistributed>) {
+        match route {
+            Some(route) => self.redistributed.insert(prefix, route),
+            None => self.redistributed.remove(&prefix),
+        };
+        self.refresh_local(now, prefix);
+    }
+
+    /// Announces what of our own there is for a prefix: a network, else another protocol's route.
+    pub(super) fn refresh_local(&mut self, now: Instant, prefix: Prefix) {
+        let is_network = self.networks.get(&prefix) == Some(&true) && self.config.networks.contains(&prefix);
+        let attributes = if is_network { Some(local_attributes()) } else { self.redistributed_as(prefix) };
+        match attributes {
+            Some(attributes) => self.originate(now, prefix, &attributes),
+            None => self.unoriginate(prefix),
         }
     }
 
-    fn originate(&mut self, now: Instant, prefix: Prefix) {
+    /// The attributes that another protocol's route gets, where it is to be announced. "INCOMPLETE": learned by some other
+    /// means (RFC 4271 §5.1.1).
+    fn redistributed_as(&self, prefix: Prefix) -> Option<Attributes> {
+        let route = self.redistributed.get(&prefix)?;
+        let wanted = self.config.redistribute.iter().find(|wanted| wanted.source == route.source)?;
+        let rule = wanted.policy.find(prefix)?;
+        let mut attributes = Attributes {
+            origin: Some(Origin::Incomplete),
+            med: Some(wanted.med.unwrap_or(route.metric)),
+            ..local_attributes()
+        };
+        apply_actions(&mut attributes, wanted.policy.actions(rule));
+        Some(attributes)
+    }
+
+    fn originate(&mut self, now: Instant, prefix: Prefix, attributes: &Attributes) {
         let rib = &mut self.rib;
-        let id = rib.shared.attrs.intern(&local_attributes(), None);
+        let id = rib.shared.attrs.intern(attributes, None);
         let stamp = (now.as_nanos() / 1_000_000_000) as u32;
         let path = Path::new(PeerId::LOCAL, 0, id, id, 0, stamp);
         match prefix {
@@ -30,7 +61,7 @@ impl Bgp {
         };
     }
 
-    pub(super) fn unoriginate(&mut self, prefix: Prefix) {
+    fn unoriginate(&mut self, prefix: Prefix) {
         let rib = &mut self.rib;
         match prefix {
             Prefix::V4(p) => rib.v4.withdraw(p, PeerId::LOCAL, &mut rib.shared),

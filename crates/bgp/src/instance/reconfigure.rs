@@ -6,7 +6,7 @@ use crate::config::{Config, ListenRange, NeighborConfig};
 use crate::rib::table::PeerId;
 use crate::session::{self, Restart, Session, State};
 use crate::transport::{TcpAction, TcpKey};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 use trunkline_core::{Applied, Instant, Outbox, Prefix};
@@ -197,8 +197,10 @@ impl Bgp {
         self.peers = vec![None];
         self.by_address.clear();
         self.incoming.clear();
-        for (prefix, present) in self.networks.clone() {
-            self.set_network(now, prefix, present);
+        let local: BTreeSet<Prefix> =
+            self.networks.keys().chain(self.redistributed.keys()).copied().collect();
+        for prefix in local {
+            self.refresh_local(now, prefix);
         }
         self.start(now, out);
         let ranges = &self.config.listen_ranges;
@@ -212,12 +214,18 @@ impl Bgp {
             }
             done.changes.push(format!("network {gone} is announced no more"));
             self.networks.remove(gone);
-            self.unoriginate(*gone);
+            self.refresh_local(now, *gone);
         }
         for new in self.config.networks.clone().into_iter().filter(|p| !old.networks.contains(p)) {
             done.changes.push(format!("network {new} is announced while the node has it"));
             if self.networks.get(&new) == Some(&true) {
                 self.set_network(now, new, true);
+            }
+        }
+        if old.redistribute != self.config.redistribute {
+            done.changes.push("redistribution into BGP changed".to_owned());
+            for prefix in self.redistributed.keys().copied().collect::<Vec<_>>() {
+                self.refresh_local(now, prefix);
             }
         }
     }

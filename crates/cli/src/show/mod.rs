@@ -62,6 +62,9 @@ pub(crate) fn human(answer: &Answer, style: Style) -> String {
         Answer::Arp(view) => arp::arp(view, style),
         Answer::Mac(view) => mac::mac(view, style),
         Answer::SpanningTree(view) => spanning_tree::trees(view, style),
+        Answer::Rip(_) | Answer::RipNeighbors(_) | Answer::RipRoutes(_) => {
+            trunkline_api::view_json(answer, true)
+        }
         Answer::Tcp(view) => tcp::tcp(view, style),
         Answer::IpStatistics(view) => ip::ip(view, style),
         Answer::Ping(view) => probe::ping(view, style),

@@ -46,6 +46,7 @@ fn code(r: &Route) -> Cell {
         RouteSource::Local => 'L',
         RouteSource::Static => 'S',
         RouteSource::Kernel => 'K',
+        RouteSource::Rip => 'R',
         RouteSource::Bgp => 'B',
     };
     let selected = if r.selected { '>' } else { ' ' };

@@ -496,7 +496,7 @@ impl Lab {
                 },
                 NodeOutput::Tcp(action) => self.refuse_tcp(number, action),
                 // There is no kernel.
-                NodeOutput::Fib(_) | NodeOutput::KernelBridge(_) => {}
+                NodeOutput::Fib(_) | NodeOutput::KernelBridge(_) | NodeOutput::Rip(_) => {}
             }
         }
     }

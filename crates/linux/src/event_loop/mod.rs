@@ -297,6 +297,7 @@ impl EventLoop {
             match output {
                 NodeOutput::Frame { port, frame } => self.ports.send(port, frame),
                 NodeOutput::Tcp(action) => self.tcp_action(action),
+                NodeOutput::Rip(_) => {}
                 NodeOutput::KernelBridge(action) => self.bridges.act(self.now, action),
                 NodeOutput::Fib(change) => {
                     if let Some(fib) = &mut self.fib {

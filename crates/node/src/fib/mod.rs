@@ -1,6 +1,6 @@
 //! The kernel's table: which of our routes belong there, and which of them it was told.
 //!
-//! Ours are static and BGP routes; connected, local and other programs' routes are in the kernel by themselves, and
+//! Ours are static, RIP's and BGP's routes; connected, local and other programs' routes are in the kernel by themselves, and
 //! where one of them wins, we have nothing to install. BGP's next hops are kept as *groups* (the NEXT_HOPs of a route)
 //! that resolve to *sets* (gateways and interfaces); a route holds the numbers of both, so a next hop that changes
 //! touches its groups at once and the routes in bounded slices ([`Fib::sweep`]).
@@ -10,7 +10,7 @@ mod table;
 
 use crate::interfaces::Interfaces;
 use crate::next_hops::{MAX_WAYS, NextHops, canonical, resolve};
-use crate::rib::Rib;
+use crate::rib::{Candidate, Rib};
 use crate::{FibChange, FibNextHop, FibRefusal};
 use intern::{Interner, NONE};
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,7 +18,6 @@ use std::net::IpAddr;
 use table::{Entry, Family, Table};
 use trunkline_bgp::BestRoute;
 use trunkline_core::{Ipv4Prefix, Ipv6Prefix, Outbox, Prefix};
-use trunkline_view::RouteSource;
 
 /// The most changes that one slice of a sweep makes.
 pub(crate) const SLICE_CHANGES: usize = 4096;
@@ -82,16 +81,16 @@ impl Fib {
         self.shared.install
     }
 
-    /// Begins to install: the static routes now; BGP's must be told again with [`Fib::set_bgp`].
+    /// Begins to install: the static routes and RIP's now; BGP's must be told again with [`Fib::set_bgp`].
     pub(crate) fn enable(&mut self, cx: &mut Context<'_>) {
         self.shared.install = true;
-        let statics: Vec<Prefix> = cx
+        let ours: Vec<Prefix> = cx
             .rib
             .iter()
-            .filter(|(_, list)| list.iter().any(|c| c.source == RouteSource::Static))
+            .filter(|(_, list)| list.iter().any(Candidate::is_ours))
             .map(|(prefix, _)| prefix)
             .collect();
-        for prefix in statics {
+        for prefix in ours {
             self.rib_changed(prefix, cx);
         }
         self.start_sweep();
@@ -114,8 +113,7 @@ impl Fib {
     /// The other routes to a prefix changed.
     pub(crate) fn rib_changed(&mut self, prefix: Prefix, cx: &mut Context<'_>) {
         by_family!(self, prefix, |table, shared, p| {
-            let wanted =
-                shared.install && cx.rib.best(prefix).is_some_and(|c| c.source == RouteSource::Static);
+            let wanted = shared.install && cx.rib.best(prefix).is_some_and(Candidate::is_ours);
             let slot = if wanted { Some(table.find_or_insert(p)) } else { table.find(p) };
             if let Some(slot) = slot {
                 shared.evaluate(table, slot, cx);
@@ -286,7 +284,7 @@ impl Fib {
         }
     }
 
-    /// Why the route that won is not in the kernel; none: it is. Only for static and BGP routes.
+    /// Why the route that won is not in the kernel; none: it is. Only for routes of ours.
     pub(crate) fn why_not(&self, prefix: Prefix, cx: &Query<'_>) -> Option<String> {
         if !self.shared.install {
             return Some("fib.install is off".to_owned());
@@ -301,7 +299,7 @@ impl Fib {
             return Some(format!("the kernel refused it: {reason}"));
         }
         match target {
-            Target::Static(set) if self.shared.sets.get(told) == Some(&set) => None,
+            Target::Table(set) if self.shared.sets.get(told) == Some(&set) => None,
             Target::Bgp(set) if set != NONE && set == told => None,
             Target::Bgp(NONE) => Some(self.shared.why_unresolved(group, prefix, cx)),
             _ => Some("waiting".to_owned()),
@@ -325,8 +323,8 @@ pub(crate) struct Query<'a> {
 enum Target {
     /// Nothing of ours.
     Nothing,
-    /// A static route, this way.
-    Static(Vec<FibNextHop>),
+    /// A static route or RIP's, this way.
+    Table(Vec<FibNextHop>),
     /// A BGP route, by this set; [`NONE`] where no next hop can be used.
     Bgp(u32),
 }
@@ -371,10 +369,13 @@ impl Shared {
         }
         match rib.best(entry.prefix.into()) {
             // A tie goes to the one that is not BGP, as in the order of `RouteSource`.
-            Some(best) if entry.group == NONE || best.distance <= entry.distance => match best.source {
-                RouteSource::Static => Target::Static(best.next_hops.clone()),
-                _ => Target::Nothing,
-            },
+            Some(best) if entry.group == NONE || best.distance <= entry.distance => {
+                if best.is_ours() {
+                    Target::Table(best.next_hops.clone())
+                } else {
+                    Target::Nothing
+                }
+            }
             _ if entry.group == NONE => Target::Nothing,
             _ => Target::Bgp(self.resolved[entry.group as usize][usize::from(P::IPV6)]),
         }
@@ -393,7 +394,7 @@ impl Shared {
         let prefix: Prefix = entry.prefix.into();
         let target = match self.target(entry, cx.rib) {
             Target::Nothing => NONE,
-            Target::Static(set) => self.sets.acquire(set).0,
+            Target::Table(set) => self.sets.acquire(set).0,
             Target::Bgp(set) => {
                 self.sets.retain(set);
                 set

@@ -25,6 +25,7 @@ mod pattern;
 mod ping;
 mod plan;
 mod reconfigure;
+mod rip;
 mod services;
 mod sockets;
 mod speaker;
@@ -43,11 +44,12 @@ use links::Port;
 use pattern::Pattern;
 use sockets::Sockets;
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::ops::Range;
 use tasks::Tasks;
 use trunkline_arp as arp;
 use trunkline_bgp::transport::TcpError;
-use trunkline_core::{ConnId, Duration, Instant, Outbox, Prefix, Rng};
+use trunkline_core::{ConnId, Duration, Frame, Instant, Outbox, Prefix, Rng};
 use trunkline_ip::{self as ip, Ip};
 use trunkline_tcp::{self as tcp, Tcp};
 use trunkline_view::{Answer, EventKind};
@@ -73,6 +75,8 @@ pub(crate) enum Said {
     Connected { conn: ConnId, local: SocketAddr, remote: SocketAddr },
     /// Or not.
     Failed { conn: ConnId, error: TcpError },
+    /// A datagram came to RIP's port.
+    Rip { interface: u32, source: Ipv4Addr, source_port: u16, packet: Frame, payload: Range<usize> },
     /// There are octets for BGP, or their end.
     Readable(ConnId),
     /// There is room again for octets of BGP's.

@@ -20,7 +20,10 @@ impl Stack {
             ip::Output::Transmit { interface, next_hop, broadcast, packet } => {
                 self.transmit(now, interface, (next_hop, broadcast), packet, out);
             }
-            ip::Output::Deliver { header, packet, payload, .. } => {
+            ip::Output::Deliver { interface, header, packet, payload } => {
+                if header.protocol == Protocol::UDP {
+                    return self.udp_arrived(interface, &header, packet, payload);
+                }
                 let Some(payload) = packet.get(payload) else { return };
                 match header.protocol {
                     Protocol::TCP => {

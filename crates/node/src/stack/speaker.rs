@@ -373,6 +373,10 @@ impl Node {
     /// Carries what the stack says to BGP, the routing and the outside.
     pub(crate) fn carry_said(&mut self, now: Instant, said: Said, out: &mut Outbox<NodeOutput>) {
         let (conn, event) = match said {
+            Said::Rip { interface, source, source_port, packet, payload } => {
+                let octets = packet.get(payload).unwrap_or_default();
+                return self.rip_datagram(now, interface, (source, source_port), octets, out);
+            }
             Said::Interface(change) => return self.routing.interface(change),
             Said::Answer { id, answer } => return out.push(NodeOutput::Answer { id, answer }),
             Said::Event(event) => return out.push(NodeOutput::Event(event)),
