@@ -93,6 +93,7 @@ fn device_config(
         fib,
         static_routes,
         bgp,
+        rip: None,
         bgp_listen: bgp_listen.into_iter().map(Spanned::into_inner).collect(),
     })
 }
