@@ -150,6 +150,8 @@ impl Node {
 
     fn apply_rip(&mut self, now: Instant, config: &RipConfig, out: &mut Outbox<NodeOutput>) {
         let machine_config = machine_config(config, &self.wall_clock);
+        // First, so that the answer to a first request is heard.
+        self.rip_groups(out);
         if let Some(rip) = &mut self.rip {
             rip.machine.reconfigure(now, machine_config, &mut rip.out);
             if let Some(stack) = &mut self.stack {
@@ -157,7 +159,6 @@ impl Node {
             }
         }
         self.carry_rip(now, out);
-        self.rip_groups(out);
     }
 
     /// The neighbours hear that there is nothing more by us, then RIP is no more.
@@ -317,7 +318,7 @@ impl Node {
             };
         };
         match query {
-            Query::Rip => Answer::Rip(rip.machine.summary(now)),
+            Query::Rip => Answer::Rip(Box::new(rip.machine.summary(now))),
             Query::RipNeighbors => Answer::RipNeighbors(rip.machine.neighbors(now)),
             Query::RipRoutes(query) => Answer::RipRoutes(rip.machine.routes(now, query)),
             Query::RipClear { prefix } => self.clear_rip(now, *prefix, out),

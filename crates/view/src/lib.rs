@@ -176,7 +176,7 @@ pub enum Answer {
     /// To [`Query::SpanningTree`].
     SpanningTree(stp::SpanningTreesView),
     /// To [`Query::Rip`].
-    Rip(rip::SummaryView),
+    Rip(Box<rip::SummaryView>),
     /// To [`Query::RipNeighbors`].
     RipNeighbors(rip::NeighborsView),
     /// To [`Query::RipRoutes`].

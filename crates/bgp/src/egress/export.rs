@@ -2,7 +2,7 @@
 
 use crate::policy::{Action, Policy};
 use crate::rib::PeerFacts;
-use crate::rib::attrs::{AttrId, AttrTable, apply_actions, fact};
+use crate::rib::attrs::{AttrTable, apply_actions, fact};
 use crate::rib::table::{Path, PeerId};
 use std::net::{IpAddr, Ipv4Addr};
 use trunkline_core::{Asn, Prefix};
@@ -83,7 +83,7 @@ impl ExportRules {
         octets.clear();
         let actions = self.policy.actions(rule);
         if self.external && self.four_octet_as && actions.is_empty() && self.role.is_none() {
-            return Some(self.external_block(path.used, attrs, octets));
+            return Some(self.external_block(path, attrs, octets));
         }
         let (attributes, mp_next_hop) = self.attributes(path, actions, source, attrs)?;
         attributes.emit(self.four_octet_as, octets);
@@ -96,7 +96,7 @@ impl ExportRules {
     }
 
     /// The hot path: to another AS, nothing but the standard's changes, octets copied as they are.
-    fn external_block(&self, id: AttrId, attrs: &AttrTable, out: &mut Vec<u8>) -> Option<MpNextHop> {
+    fn external_block(&self, path: &Path, attrs: &AttrTable, out: &mut Vec<u8>) -> Option<MpNextHop> {
         let mp = self.in_mp_reach(self.own_next_hop).then_some(self.own_next_hop);
         let own = &self.own_next_hop;
         let mut next_hop_done = mp.is_some();
@@ -106,10 +106,11 @@ impl ExportRules {
                 next_hop_done = true;
             }
         };
-        for raw in raw_attributes(attrs.get(id).block()).flatten() {
+        for raw in raw_attributes(attrs.get(path.used).block()).flatten() {
             emit_next_hop(out, raw.code);
             match raw.code {
                 attribute::AS_PATH => self.prepend_own(raw.value, out),
+                attribute::MULTI_EXIT_DISC if path.peer == PeerId::LOCAL => out.extend_from_slice(raw.whole),
                 attribute::NEXT_HOP
                 | attribute::MULTI_EXIT_DISC
                 | attribute::LOCAL_PREF
@@ -162,7 +163,7 @@ impl ExportRules {
             _ => self.own_next_hop,
         };
         if self.external {
-            self.make_external(&mut a);
+            self.make_external(&mut a, path);
         } else {
             self.make_internal(&mut a, path, source);
         }
@@ -183,10 +184,12 @@ impl ExportRules {
         Some((a, None))
     }
 
-    fn make_external(&self, a: &mut Attributes) {
+    fn make_external(&self, a: &mut Attributes, path: &Path) {
         a.as_path.get_or_insert_default().prepend(self.local_asn, 1);
         // RFC 4271 §5.1.4: a MED received goes no further; §5.1.5: nor LOCAL_PREF.
-        a.med = None;
+        if path.peer != PeerId::LOCAL {
+            a.med = None;
+        }
         a.local_pref = None;
         a.originator_id = None;
         a.cluster_list.clear();

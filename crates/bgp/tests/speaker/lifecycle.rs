@@ -2,12 +2,12 @@
 
 use crate::rig::*;
 use std::sync::Arc;
-use trunkline_bgp::Input;
-use trunkline_bgp::config::{Config, ListenRange, MaximumPrefixes, Reject};
+use trunkline_bgp::config::{Config, ListenRange, MaximumPrefixes, Redistribute, Reject};
 use trunkline_bgp::policy::*;
 use trunkline_bgp::transport::TcpEvent;
+use trunkline_bgp::{Input, Redistributed};
 use trunkline_core::{Asn, ConnId, Duration};
-use trunkline_view::{Answer, Query};
+use trunkline_view::{Answer, Query, RouteSource};
 use trunkline_wire::bgp::*;
 
 fn base() -> Config {
@@ -286,6 +286,61 @@ fn networks_come_and_go() {
     change(&mut rig, &config);
     assert_eq!(rig.peers[1].prefixes(), ["10.2.0.0/16"]);
     assert_eq!(rig.peers[0].prefixes(), ["10.1.0.0/16", "10.2.0.0/16"]);
+    (0..2).for_each(|peer| rig.check_advertised(peer));
+}
+
+#[test]
+fn routes_of_other_protocols_are_announced_as_incomplete() {
+    let rule = |prefix: &str, verdict, actions: Vec<Action>| Rule {
+        prefixes: vec![PrefixMatch { prefix: p(prefix), ge: p(prefix).len(), le: 32 }],
+        verdict,
+        actions,
+    };
+    let rules = vec![
+        rule("10.2.0.0/16", Verdict::Reject, vec![]),
+        rule("10.0.0.0/8", Verdict::Accept, vec![Action::AddCommunity(Community(7))]),
+    ];
+    let list = Policy::List(Arc::new(PrefixList { name: "mine".into(), rules }));
+    let redistribute = |source, med, policy| Redistribute { source, med, policy };
+    let rip = redistribute(RouteSource::Rip, None, list);
+    let fixed = redistribute(RouteSource::Static, Some(50), Policy::Accept);
+    let mut config =
+        Config { networks: vec![p("10.4.0.0/16")], redistribute: vec![rip, fixed.clone()], ..base() };
+    let mut rig = Rig::up(config.clone());
+    let tell = |rig: &mut Rig, prefix: &str, route: Option<(RouteSource, u32)>| {
+        let route = route.map(|(source, metric)| Redistributed { source, metric });
+        rig.feed(Input::Redistribute { prefix: p(prefix), route });
+        rig.settle();
+    };
+    let said = |rig: &Rig, prefix: &str| {
+        let a = &rig.peers[0].table.get(&p(prefix))?.0;
+        Some((a.origin.unwrap(), a.med, a.communities.len()))
+    };
+    tell(&mut rig, "10.1.0.0/16", Some((RouteSource::Rip, 3)));
+    tell(&mut rig, "10.2.0.0/16", Some((RouteSource::Rip, 3)));
+    tell(&mut rig, "10.3.0.0/16", Some((RouteSource::Static, 0)));
+    tell(&mut rig, "10.4.0.0/16", Some((RouteSource::Static, 0)));
+    tell(&mut rig, "10.5.0.0/16", Some((RouteSource::Kernel, 0)));
+    // RFC 4271 §5.1.1, §5.1.4: a MED of our own goes to other ASes, one that was received does not.
+    assert_eq!(said(&rig, "10.1.0.0/16"), Some((Origin::Incomplete, Some(3), 1)));
+    assert_eq!(said(&rig, "10.2.0.0/16"), None, "the policy rejects it");
+    assert_eq!(said(&rig, "10.3.0.0/16"), Some((Origin::Incomplete, Some(50), 0)));
+    assert_eq!(said(&rig, "10.5.0.0/16"), None, "not configured");
+    // A network goes before, and leaves the other where it goes.
+    rig.feed(Input::Network { prefix: p("10.4.0.0/16"), present: true });
+    rig.settle();
+    assert_eq!(said(&rig, "10.4.0.0/16"), Some((Origin::Igp, None, 0)));
+    config.networks.clear();
+    change(&mut rig, &config);
+    assert_eq!(said(&rig, "10.4.0.0/16"), Some((Origin::Incomplete, Some(50), 0)));
+    tell(&mut rig, "10.1.0.0/16", Some((RouteSource::Rip, 4)));
+    assert_eq!(said(&rig, "10.1.0.0/16"), Some((Origin::Incomplete, Some(4), 1)));
+    tell(&mut rig, "10.1.0.0/16", None);
+    assert_eq!(said(&rig, "10.1.0.0/16"), None);
+    // Other rules reach what is there already.
+    config.redistribute = vec![redistribute(RouteSource::Rip, None, Policy::Accept)];
+    change(&mut rig, &config);
+    assert_eq!(rig.peers[0].prefixes(), ["10.2.0.0/16"]);
     (0..2).for_each(|peer| rig.check_advertised(peer));
 }
 

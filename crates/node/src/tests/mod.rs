@@ -6,6 +6,7 @@ mod found;
 mod kernel_bridges;
 mod node;
 mod pair;
+mod rip;
 mod routing;
 mod stack;
 mod storm;

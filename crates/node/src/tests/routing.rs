@@ -21,7 +21,11 @@ fn routing() -> Routing {
 }
 
 fn told(routing: &mut Routing) -> Vec<Told> {
-    routing.told.drain().filter(|t| !matches!(t, Told::Event(_) | Told::LocalAddresses(_))).collect()
+    routing
+        .told
+        .drain()
+        .filter(|t| !matches!(t, Told::Event(_) | Told::LocalAddresses(_) | Told::Interface(_)))
+        .collect()
 }
 
 fn winner(routing: &Routing, prefix: &str) -> Option<RouteSource> {

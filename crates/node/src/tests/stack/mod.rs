@@ -7,6 +7,7 @@ mod hostile;
 mod iperf;
 mod mixed;
 mod paths;
+mod rip;
 mod routing;
 mod speakers;
 mod switching;

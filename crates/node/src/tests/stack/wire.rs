@@ -124,6 +124,7 @@ impl Net {
                 NodeOutput::Event(event) => self.events.push((number, event)),
                 NodeOutput::Answer { id, answer } => drop(self.answers.insert(id, answer)),
                 NodeOutput::Tcp(_) => {}
+                NodeOutput::Rip(action) => panic!("there is no kernel: {action:?}"),
                 NodeOutput::Fib(change) => panic!("there is no kernel: {change:?}"),
                 NodeOutput::KernelBridge(order) => panic!("there is no kernel: {order:?}"),
             }
