@@ -14,10 +14,14 @@ pub struct Capture {
 impl Capture {
     /// Captures TCP port 179 on an interface from now on.
     pub fn start(space: &Netns, interface: &str, dir: &Path) -> Capture {
+        Capture::of(space, interface, dir, "tcp port 179")
+    }
+
+    /// Captures what tcpdump's `filter` lets through on an interface from now on.
+    pub fn of(space: &Netns, interface: &str, dir: &Path, filter: &str) -> Capture {
         let file = dir.join(format!("{interface}.pcap"));
         let path = file.to_str().unwrap();
-        let argv =
-            ["tcpdump", "-i", interface, "-U", "--immediate-mode", "-Z", "root", "-w", path, "tcp port 179"];
+        let argv = ["tcpdump", "-i", interface, "-U", "--immediate-mode", "-Z", "root", "-w", path, filter];
         let process = Daemon::start(space, dir, "tcpdump", &argv, &[]);
         crate::wait_until(crate::PATIENCE, "tcpdump listens", || process.log().contains("listening on"));
         Capture { process, file }

@@ -14,6 +14,7 @@ mod lab;
 mod open_vswitch;
 pub mod peer;
 mod process;
+mod rip;
 mod runner;
 mod trunkline;
 
@@ -21,6 +22,7 @@ pub use capture::{Capture, tshark, tshark_with};
 pub use lab::{Lab, Netns};
 pub use open_vswitch::OpenVSwitch;
 pub use process::Daemon;
+pub use rip::{RipDaemon, RipKey, RipKind, RipSpec};
 pub use runner::{Test, main};
 pub use trunkline::{Config, Neighbor, POLICY, Trunkline, rule, rule_for_others, trunkline};
 

@@ -15,6 +15,7 @@ mod kernel;
 mod labs;
 mod pair;
 mod peers;
+mod rip;
 mod spanning_tree;
 mod wire;
 
@@ -28,6 +29,7 @@ fn main() -> std::process::ExitCode {
         daemon::tests(),
         device::tests(),
         iperf::tests(),
+        rip::tests(),
         spanning_tree::tests(),
         labs::tests(),
     ];

@@ -1,8 +1,9 @@
 //! A node of a lab: its life, its timer, its ports.
 
 use super::{Lab, LabError, LinkIndex, MAX_WAKES_AT_ONCE, NodeIndex, Observer, REST};
+use crate::capture::EPOCH;
 use trunkline_bgp::transport::{TcpAction, TcpError, TcpEvent};
-use trunkline_core::{Instant, MacAddr, PortId};
+use trunkline_core::{Duration, Instant, MacAddr, PortId};
 use trunkline_node::config::NodeConfig;
 use trunkline_node::{Node, NodeInput, Reconfigured};
 use trunkline_view::{Answer, ErrorKind, Query};
@@ -135,6 +136,8 @@ impl Lab {
         let seed = self.seed_of("node", &format!("{name} {}", state.lives));
         let mut created = Node::new(state.config.clone(), Vec::new(), seed, "lab")
             .map_err(|error| LabError::Start(name, error))?;
+        let since_epoch = Duration::from_nanos(EPOCH + self.now.as_nanos());
+        created.handle(self.now, NodeInput::WallClock { since_epoch }, &mut self.out);
         created.start(self.now, &mut self.out);
         let watches = self.watches;
         let state = &mut self.nodes[node.index()];

@@ -31,7 +31,8 @@ impl Bird {
     }
 }
 
-fn spawn(place: &Place, recovery: bool) -> Daemon {
+/// Starts BIRD, with the `bird.conf` that is there; `recovery`: as one that restarts gracefully.
+pub(crate) fn spawn(place: &Place, recovery: bool) -> Daemon {
     let (conf, ctl, pid) = (place.path("bird.conf"), place.path("bird.ctl"), place.path("bird.pid"));
     let mut argv = vec!["bird", "-f", "-c", &conf, "-s", &ctl, "-P", &pid];
     if recovery {

@@ -19,11 +19,7 @@ impl Frr {
     pub(super) fn start(place: Place, spec: Spec) -> Frr {
         place.write("bgpd.conf", &config(&place, &spec));
         place.write("zebra.conf", "");
-        // zebra gives up root for a user of its own, who then writes here.
-        let (user, group) = user("frr");
-        for name in ["", "zebra.conf", "bgpd.conf"] {
-            std::os::unix::fs::chown(place.dir.join(name), Some(user), Some(group)).unwrap();
-        }
+        own_by_frr(&place, &["zebra.conf", "bgpd.conf"]);
         let zebra = zebra(&place);
         let process = bgpd(&place);
         Frr { place, spec, announced: Announced::default(), numbers: 0, process, _zebra: zebra }
@@ -62,6 +58,14 @@ impl Frr {
     }
 }
 
+/// Gives a directory and files in it to FRR's user: zebra gives up root for that, and then writes there.
+pub(crate) fn own_by_frr(place: &Place, files: &[&str]) {
+    let (user, group) = user("frr");
+    for name in [""].iter().chain(files) {
+        std::os::unix::fs::chown(place.dir.join(name), Some(user), Some(group)).unwrap();
+    }
+}
+
 /// The numbers of a user and the user's group.
 fn user(name: &str) -> (u32, u32) {
     let text = std::fs::read_to_string("/etc/passwd").unwrap();
@@ -70,7 +74,8 @@ fn user(name: &str) -> (u32, u32) {
     (fields[2].parse().unwrap(), fields[3].parse().unwrap())
 }
 
-fn zebra(place: &Place) -> Daemon {
+/// Starts zebra, with the `zebra.conf` that is there.
+pub(crate) fn zebra(place: &Place) -> Daemon {
     let (conf, pid, api) = (place.path("zebra.conf"), place.path("zebra.pid"), place.path("zserv.api"));
     let dir = place.path("");
     let argv = [

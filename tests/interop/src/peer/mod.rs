@@ -1,7 +1,7 @@
 //! The real daemons: one adapter for each, all used in the same way.
 
-mod bird;
-mod frr;
+pub(crate) mod bird;
+pub(crate) mod frr;
 mod gobgp;
 mod openbgpd;
 mod own;
