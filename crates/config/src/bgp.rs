@@ -3,21 +3,32 @@
 use crate::diagnostic::{Diagnostic, Span};
 use crate::neighbor::{Context, groups};
 use crate::policy::Policies;
+use crate::redistribute::sources;
 use crate::section::Section;
 use crate::value::Value;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use toml::Spanned;
-use trunkline_bgp::config::{Config, ListenRange, NeighborConfig, Reject};
+use trunkline_bgp::config::{Config, ListenRange, NeighborConfig, Redistribute, Reject};
+use trunkline_bgp::policy::Policy;
 use trunkline_core::{Asn, Prefix};
+use trunkline_view::RouteSource;
 use trunkline_wire::bgp::PORT;
 
-/// `[bgp]` and what it listens on.
-pub(crate) struct Bgp {
+/// `[bgp]`, what it listens on, and the policies, since they say "our AS" too.
+pub(crate) struct Bgp<'a> {
     pub(crate) config: Option<Config>,
     pub(crate) listen: Vec<Spanned<SocketAddr>>,
+    pub(crate) policies: Policies<'a>,
 }
+
+const SOURCES: [(&str, RouteSource); 4] = [
+    ("connected", RouteSource::Connected),
+    ("static", RouteSource::Static),
+    ("kernel", RouteSource::Kernel),
+    ("rip", RouteSource::Rip),
+];
 
 /// Reads `[bgp]` and `[[policy.NAME]]`. Without the AS number there is no configuration; all else is read still.
 pub(crate) fn bgp<'a>(
@@ -25,7 +36,7 @@ pub(crate) fn bgp<'a>(
     policy: Section<'a>,
     host_name: &str,
     router_id: Option<Ipv4Addr>,
-) -> Bgp {
+) -> Bgp<'a> {
     let asn = section.require("asn", "65001", Value::asn);
     let listen =
         section.read("listen", |v| v.set(Value::text)).unwrap_or_else(|| default_listen(section.span()));
@@ -45,6 +56,8 @@ pub(crate) fn bgp<'a>(
         Config::new(asn.unwrap_or(Asn(0)), router_id.unwrap_or(Ipv4Addr::UNSPECIFIED), host_name);
     config.cluster_id = section.read("cluster-id", Value::text);
     config.networks = section.read("networks", networks).unwrap_or_default();
+    config.redistribute =
+        section.read("redistribute", |v| redistribute(v, &context.policies)).unwrap_or_default();
     config.neighbors = neighbors.into_iter().map(|n| Arc::new(n.into_inner())).collect();
     config.listen_ranges = ranges.into_iter().map(Spanned::into_inner).collect();
     section.set(&mut config.reject, "reject", |v| v.choice(&reject));
@@ -54,7 +67,7 @@ pub(crate) fn bgp<'a>(
     section.set(&mut config.default_local_pref, "default-local-pref", |v| v.integer(0..=u32::MAX));
     section.set(&mut config.distance_external, "distance-external", |v| v.integer(1..=255));
     section.set(&mut config.distance_internal, "distance-internal", |v| v.integer(1..=255));
-    Bgp { config: asn.map(|_| config), listen }
+    Bgp { config: asn.map(|_| config), listen, policies: context.policies }
 }
 
 fn default_listen(span: Span) -> Vec<Spanned<SocketAddr>> {
@@ -64,6 +77,14 @@ fn default_listen(span: Span) -> Vec<Spanned<SocketAddr>> {
 
 fn networks(value: &Value<'_>) -> Option<Vec<Prefix>> {
     Some(value.set(Value::text)?.into_iter().map(Spanned::into_inner).collect())
+}
+
+fn redistribute<'a>(value: &Value<'a>, policies: &Policies<'a>) -> Option<Vec<Redistribute>> {
+    sources(value, "bgp.redistribute", &SOURCES, |source, mut section| {
+        let med = section.read("med", |v| v.integer(0..=u32::MAX));
+        let policy = section.read("policy", |v| policies.named(v)).unwrap_or(Policy::Accept);
+        Redistribute { source, med, policy }
+    })
 }
 
 fn refuse_duplicates(section: &Section<'_>, neighbors: &[Spanned<NeighborConfig>]) {

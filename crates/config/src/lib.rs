@@ -14,17 +14,27 @@
 //! | `[bgp]` | `bgp` |
 //! | `[[bgp.neighbor]]`, `[[bgp.listen-range]]`, `[bgp.group.NAME]` | `neighbor` |
 //! | `[[policy.NAME]]` | `policy` |
+//! | `[rip]` | `rip` |
+//! | `[rip.interface.NAME]` | `rip_interface` |
+//! | `[[key-chain.NAME]]`, `authentication` | `key_chain` |
+//! | `redistribute` of BGP and RIP | `redistribute` |
+//! | dates | `date` |
 //! | syntax errors | `syntax` |
 
 mod bgp;
 mod bridge;
+mod date;
 mod device;
 mod diagnostic;
 mod interface;
+mod key_chain;
 mod neighbor;
 mod node;
 mod policy;
 mod quick_start;
+mod redistribute;
+mod rip;
+mod rip_interface;
 mod section;
 mod spanning_tree;
 mod syntax;
@@ -120,12 +130,22 @@ pub fn keys_with<T>(
 pub fn keys() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
     // The sections that are only looked into where they exist.
     const SKELETON: &str = "
-        bgp = { neighbor = [{ maximum-prefixes = {}, tcp-ao = { keys = [{}] } }], listen-range = [{}], group.g = {} }
         policy.p = [{ prepend = {} }]
+        key-chain.k = [{}]
         static = [{}]
         interface.i = {}
         bridge.b = { port.p = {} }
         service = [{}]
+        [bgp]
+        redistribute = [{}]
+        listen-range = [{}]
+        group.g = {}
+        neighbor = [{ maximum-prefixes = {}, tcp-ao = { keys = [{}] } }]
+        [rip]
+        timers = {}
+        redistribute = [{}]
+        default-route = {}
+        interface.i = { authentication = {}, offset-in = [{}], offset-out = [{}] }
     ";
     let env = Environment { host_name: String::new(), default_socket_dir: PathBuf::new() };
     keys_with(SKELETON, |root| node::node(root, &env))

@@ -86,7 +86,7 @@ impl<'a> Context<'a> {
         value.refuse_relation::<()>(problem.help(help));
     }
 
-    /// Warns of groups and policies without use.
+    /// Warns of groups without use.
     pub(crate) fn warn_unused(&self, section: &Section<'_>) {
         for (name, group) in self.groups.iter().filter(|(_, group)| !group.used.get()) {
             let message = format!("group `{name}` has no members");
@@ -95,7 +95,6 @@ impl<'a> Context<'a> {
                     .help(format!("write `group = \"{name}\"` at a neighbor")),
             );
         }
-        self.policies.warn_unused(section);
     }
 
     /// Reads a `[[bgp.neighbor]]`; its span is that of the address.
@@ -226,21 +225,7 @@ fn hold_time(value: &Value<'_>) -> Option<u16> {
 }
 
 fn password(value: &Value<'_>) -> Option<Md5Key> {
-    secret(value, Some("leave `password` out for none")).map(Md5Key)
-}
-
-fn secret(value: &Value<'_>, empty: Option<&str>) -> Option<String> {
-    value.hide();
-    let text = value.string()?;
-    match text.len() {
-        1..=MAX_PASSWORD => Some(text.to_owned()),
-        0 => {
-            let mut problem = value.problem("is empty", "expected 1 to 80 octets");
-            problem.help = empty.map(str::to_owned);
-            value.refuse(problem)
-        }
-        octets => value.refuse(value.problem(&format!("has {octets} octets"), "expected 1 to 80 octets")),
-    }
+    value.secret(MAX_PASSWORD, Some("leave `password` out for none")).map(Md5Key)
 }
 
 /// RFC 5925: at least one key, and which of them to begin with.
@@ -270,7 +255,7 @@ fn ao_key(mut section: Section<'_>) -> Option<AoKey> {
     let send_id = section.require("send-id", "1", |v| v.integer(0..=255));
     let receive_id = section.require("receive-id", "1", |v| v.integer(0..=255));
     let algorithm = section.read("algorithm", |v| v.choice(&AO_ALGORITHMS));
-    let key = section.require("key", "\"a secret\"", |v| secret(v, None));
+    let key = section.require("key", "\"a secret\"", |v| v.secret(MAX_PASSWORD, None));
     let include_options = section.read("include-options", Value::bool).unwrap_or(true);
     let algorithm = algorithm.unwrap_or(AoAlgorithm::Aes128Cmac);
     Some(AoKey { send_id: send_id?, receive_id: receive_id?, algorithm, key: key?, include_options })

@@ -1,12 +1,14 @@
 //! A whole file: `[node]`, `[api]`, `[fib]`, `[[static]]`, and what must agree between sections.
 
 use crate::Environment;
-use crate::bgp::bgp;
+use crate::bgp::{Bgp, bgp};
 use crate::bridge::{Place, bridge_names, bridges};
 use crate::device::{Device, device, services};
 use crate::diagnostic::Diagnostic;
 use crate::interface::{interface_name, interfaces};
+use crate::key_chain::KeyChains;
 use crate::policy::Policies;
+use crate::rip;
 use crate::section::{Reader, Section};
 use crate::value::Value;
 use std::collections::BTreeMap;
@@ -69,18 +71,19 @@ fn device_config(
     let services = services(root.sections("service", "[[service]]"));
     let static_routes = static_routes(root.sections("static", "[[static]]"), reader);
     let policy = root.section("policy", "[policy]");
-    let (bgp, bgp_listen) = match root.read("bgp", |value| value.section("[bgp]")) {
-        Some(section) => {
-            let bgp = bgp(section, policy, &name, router_id);
-            refuse_clashes(reader, &api_listen, &bgp.listen);
-            (Some(bgp.config?), bgp.listen)
-        }
-        None => {
-            refuse_clashes(reader, &api_listen, &[]);
-            Policies::read(policy, None).warn_unused(root);
-            (None, Vec::new())
-        }
+    let bgp = match root.read("bgp", |value| value.section("[bgp]")) {
+        Some(section) => bgp(section, policy, &name, router_id),
+        None => Bgp { config: None, listen: Vec::new(), policies: Policies::read(policy, None) },
     };
+    refuse_clashes(reader, &api_listen, &bgp.listen);
+    let chains = KeyChains::read(root);
+    let context = rip::Context { policies: &bgp.policies, chains: &chains, interfaces: &interfaces, lab };
+    let rip = root.read("rip", |value| value.section("[rip]")).map(|section| context.rip(section));
+    bgp.policies.warn_unused(root);
+    chains.warn_unused(root);
+    if root.has("bgp") && bgp.config.is_none() {
+        return None;
+    }
     Some(NodeConfig {
         name,
         router_id,
@@ -92,9 +95,9 @@ fn device_config(
         api,
         fib,
         static_routes,
-        bgp,
-        rip: None,
-        bgp_listen: bgp_listen.into_iter().map(Spanned::into_inner).collect(),
+        bgp: bgp.config,
+        rip,
+        bgp_listen: bgp.listen.into_iter().map(Spanned::into_inner).collect(),
     })
 }
 

@@ -1,4 +1,4 @@
-//! `[[policy.NAME]]`: named prefix lists, and `import` and `export`, which name them.
+//! `[[policy.NAME]]`: named prefix lists, and `import`, `export` and `policy`, which name them.
 
 use crate::diagnostic::{Diagnostic, Span};
 use crate::section::{Section, nearest};
@@ -7,15 +7,18 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use toml::Spanned;
-use trunkline_bgp::policy::{Action, Policy, PrefixList, Rule, Verdict};
+use trunkline_bgp::policy::{Action, Policy, PrefixList, PrefixMatch, Rule, Verdict};
 use trunkline_core::Asn;
+use trunkline_rip::{Filter, FilterRule};
 
 /// The policies of a file by name.
 pub(crate) struct Policies<'a>(BTreeMap<&'a str, Named>);
 
 struct Named {
-    policy: Policy,
+    list: Arc<PrefixList>,
     span: Span,
+    /// The first rule that changes what it accepts.
+    changes: Option<Span>,
     used: Cell<bool>,
 }
 
@@ -32,17 +35,24 @@ impl<'a> Policies<'a> {
                 );
                 continue;
             }
-            let rules: Vec<Rule> =
-                value.sections("[[policy.NAME]]").into_iter().filter_map(|s| rule(s, local_asn)).collect();
-            let list = PrefixList { name: name.to_owned(), rules };
-            policies
-                .insert(name, Named { policy: Policy::List(Arc::new(list)), span, used: Cell::new(false) });
+            let sections = value.sections("[[policy.NAME]]");
+            let rules: Vec<Spanned<Rule>> = sections
+                .into_iter()
+                .filter_map(|s| Some(Spanned::new(s.span(), rule(s, local_asn)?)))
+                .collect();
+            let changing = |rule: &&Spanned<Rule>| {
+                rule.get_ref().verdict == Verdict::Accept && !rule.get_ref().actions.is_empty()
+            };
+            let changes = rules.iter().find(changing).map(Spanned::span);
+            let rules = rules.into_iter().map(Spanned::into_inner).collect();
+            let list = Arc::new(PrefixList { name: name.to_owned(), rules });
+            policies.insert(name, Named { list, span, changes, used: Cell::new(false) });
         }
         section.accept_all();
         Policies(policies)
     }
 
-    /// The value of `import` or `export`.
+    /// The value of `import`, `export` or `policy`.
     pub(crate) fn named(&self, value: &Value<'a>) -> Option<Policy> {
         match value.string()? {
             "accept" => Some(Policy::Accept),
@@ -50,7 +60,7 @@ impl<'a> Policies<'a> {
             name => match self.0.get(name) {
                 Some(named) => {
                     named.used.set(true);
-                    Some(named.policy.clone())
+                    Some(Policy::List(named.list.clone()))
                 }
                 None => {
                     let names = ["accept", "reject"].into_iter().chain(self.0.keys().copied());
@@ -71,27 +81,42 @@ impl<'a> Policies<'a> {
         }
     }
 
+    /// Likewise for RIP, whose routes have nothing that a policy could change. `Some(None)`: all pass.
+    pub(crate) fn filter(&self, value: &Value<'a>) -> Option<Option<Arc<Filter>>> {
+        let list = match self.named(value)? {
+            Policy::Accept => return Some(None),
+            Policy::Reject => return Some(Some(Arc::default())),
+            Policy::List(list) => list,
+        };
+        if let Some(changes) = self.0.get(list.name.as_str()).and_then(|named| named.changes.clone()) {
+            let what = format!("names a policy \"{}\" that changes routes", list.name);
+            let problem = value.problem(&what, "RIP's routes have none of what policies change");
+            let problem = problem.related(changes, "this rule changes them");
+            return value.refuse_relation(
+                problem.help("give RIP a policy of its own, with `match` and `action` alone"),
+            );
+        }
+        let rules = list.rules.iter().map(|rule| FilterRule {
+            prefixes: rule.prefixes.clone(),
+            accept: rule.verdict == Verdict::Accept,
+        });
+        Some(Some(Arc::new(Filter { rules: rules.collect() })))
+    }
+
     /// Warns of those that nobody uses.
     pub(crate) fn warn_unused(&self, section: &Section<'_>) {
         for (name, named) in self.0.iter().filter(|(_, named)| !named.used.get()) {
             let message = format!("policy `{name}` is not used");
             section.reader().push_relation(
-                Diagnostic::warning(named.span.clone(), message, "no neighbor names it")
-                    .help(format!("write `import = \"{name}\"` or `export = \"{name}\"` at a neighbor")),
+                Diagnostic::warning(named.span.clone(), message, "nothing names it")
+                    .help(format!("write `import = \"{name}\"` or `export = \"{name}\"` at a neighbor or an interface of RIP")),
             );
         }
     }
 }
 
 fn rule(mut section: Section<'_>, local_asn: Option<Asn>) -> Option<Rule> {
-    let matches = section.read("match", |value| {
-        let list = value.one_or_more(Value::text)?;
-        if value.is_empty_list() {
-            let problem = value.problem("is empty", "nothing would match");
-            return value.refuse(problem.help("leave `match` out to match every prefix"));
-        }
-        Some(list)
-    });
+    let prefixes = section.read("match", prefix_matches);
     let choices = [("accept", Verdict::Accept), ("reject", Verdict::Reject)];
     let verdict = section.require("action", "\"accept\"", |value| value.choice(&choices));
     let actions = actions(&mut section, local_asn);
@@ -102,8 +127,17 @@ fn rule(mut section: Section<'_>, local_asn: Option<Asn>) -> Option<Rule> {
             "a rejected route goes nowhere, so the changes have no effect",
         ));
     }
-    let prefixes = matches.unwrap_or_default().into_iter().map(Spanned::into_inner).collect();
-    Some(Rule { prefixes, verdict: verdict?, actions })
+    Some(Rule { prefixes: prefixes.unwrap_or_default(), verdict: verdict?, actions })
+}
+
+/// Which prefixes something is for: one match or several.
+pub(crate) fn prefix_matches(value: &Value<'_>) -> Option<Vec<PrefixMatch>> {
+    let list = value.one_or_more(Value::text)?;
+    if value.is_empty_list() {
+        let problem = value.problem("is empty", "nothing would match");
+        return value.refuse(problem.help(format!("leave `{}` out to match every prefix", value.key())));
+    }
+    Some(list.into_iter().map(Spanned::into_inner).collect())
 }
 
 /// The changes, in the order in which they are made: removal of communities comes before addition.

@@ -206,7 +206,8 @@ impl Drop for Section<'_> {
             let message = format!("unknown key `{name}` {}", self.place());
             let mut problem = Diagnostic::error(key.span(), message, "not known here");
             let hint = hint(name, self.title, &self.asked, self.reader.page);
-            if hint.contains("`password`") {
+            // What is meant to be a secret may stand under any name where one is expected.
+            if hint.contains("`password`") || hint.contains("`key`") {
                 self.reader.hide(item.span());
             }
             problem.help = Some(hint);
@@ -221,7 +222,15 @@ impl Drop for Section<'_> {
 }
 
 /// Where a key of this name is known: what other programs call it, and keys that belong elsewhere.
-const ELSEWHERE: [(&str, &str, &str); 20] = [
+const ELSEWHERE: [(&str, &str, &str); 28] = [
+    ("secret", "[[key-chain.NAME]]", "the secret is `key`"),
+    ("password", "[[key-chain.NAME]]", "the secret is `key`"),
+    ("key-string", "[[key-chain.NAME]]", "the secret is `key`"),
+    ("secret", "authentication", "the secret is `key`"),
+    ("password", "authentication", "the secret is `key`"),
+    ("network", "[rip]", "RIP runs on the interfaces that have a [rip.interface.NAME]"),
+    ("networks", "[rip]", "RIP runs on the interfaces that have a [rip.interface.NAME]"),
+    ("passive-interface", "[rip]", "an interface is passive by `passive = true` in [rip.interface.NAME]"),
     ("remote-as", "", "the neighbor's AS is `asn`"),
     ("peer-as", "", "the neighbor's AS is `asn`"),
     ("remote-asn", "", "the neighbor's AS is `asn`"),

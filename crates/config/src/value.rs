@@ -29,9 +29,31 @@ impl<'a> Value<'a> {
         self.item.span()
     }
 
+    /// Where problems go.
+    pub(crate) fn reader(&self) -> &'a Reader {
+        self.reader
+    }
+
+    /// The key it belongs to.
+    pub(crate) fn key(&self) -> &'a str {
+        self.key
+    }
+
     /// The value must not be shown.
     pub fn hide(&self) {
         self.reader.hide(self.span());
+    }
+
+    /// Whatever it is, no value in it must be shown: it may be a secret that stands in the wrong place.
+    pub(crate) fn hide_all(&self) {
+        let mut items = vec![self.item];
+        while let Some(item) = items.pop() {
+            match item.get_ref() {
+                DeValue::Array(array) => items.extend(array.iter()),
+                DeValue::Table(table) => items.extend(table.iter().map(|(_, item)| item)),
+                _ => self.reader.hide(item.span()),
+            }
+        }
     }
 
     /// A problem of this value: `` `key` what ``; `allowed` is said at the place.
@@ -147,6 +169,20 @@ impl<'a> Value<'a> {
         }
     }
 
+    /// A string of 1 to `most` octets that is shown to nobody; `empty` is said of an empty one.
+    pub(crate) fn secret(&self, most: usize, empty: Option<&str>) -> Option<String> {
+        self.hide();
+        let text = self.string()?;
+        let what = match text.len() {
+            0 => "is empty".to_owned(),
+            octets if octets > most => format!("has {octets} octets"),
+            _ => return Some(text.to_owned()),
+        };
+        let mut problem = self.problem(&what, format!("expected 1 to {most} octets"));
+        problem.help = empty.filter(|_| text.is_empty()).map(str::to_owned);
+        self.refuse(problem)
+    }
+
     /// One of some names.
     pub fn choice<T: Copy>(&self, choices: &[(&'static str, T)]) -> Option<T> {
         let written = self.string()?;
@@ -219,6 +255,11 @@ impl<'a> Value<'a> {
     /// Whether it is a list without items.
     pub fn is_empty_list(&self) -> bool {
         self.item.get_ref().as_array().is_some_and(|array| array.is_empty())
+    }
+
+    /// Whether it is a list of tables alone.
+    pub(crate) fn is_list_of_tables(&self) -> bool {
+        self.item.get_ref().as_array().is_some_and(|array| array.iter().all(|item| item.get_ref().is_table()))
     }
 
     /// Whether it is a table.

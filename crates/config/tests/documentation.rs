@@ -45,6 +45,7 @@ fn every_key_is_described_and_no_other() {
             "[bgp.group.NAME]" => {
                 described.extend(neighbor.iter().filter(|key| !matches!(**key, "address" | "group")));
             }
+            "offset-out" => described.clone_from(of("offset-in")),
             // The overview links to the sections.
             "" => described.extend(known.iter().filter(|key| PAGE.contains(&format!("[{key}")))),
             _ => {}

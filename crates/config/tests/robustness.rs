@@ -61,6 +61,16 @@ fn value() -> impl Strategy<Value = String> {
         "\"02:00:00:00:00:01\"",
         "{ \"192.0.2.9\" = \"02:00:00:00:00:01\" }",
         "{ limit = 1, times = 1 }",
+        "2026-01-01T00:00:00Z",
+        "\"2026-01-01T00:00:00+01:00\"",
+        "\"four\"",
+        "\"bgp\"",
+        "\"k\"",
+        "{ mode = \"md5\", key-chain = \"k\" }",
+        "{ mode = \"text\", key = \"a secret\", key-id = 1 }",
+        "{ source = \"static\", metric = 1, med = 1, policy = \"p\" }",
+        "{ prefixes = \"10.0.0.0/8\", metric = 16 }",
+        "{ update = 1, flush = 1 }",
     ];
     let leaf = prop_oneof![9 => select(known.to_vec()).prop_map(str::to_owned), 1 => "\\PC{0,8}"];
     prop_oneof![
@@ -85,6 +95,10 @@ fn line() -> impl Strategy<Value = String> {
         "[bridge.br0]",
         "[bridge.br0.port.eth0]",
         "[[service]]",
+        "[rip]",
+        "[rip.interface.eth0]",
+        "[[key-chain.k]]",
+        "[key-chain]",
         "[policy]",
         "[bgp.neighbor]",
         "[[bgp]]",

@@ -4,10 +4,10 @@ use toml::Spanned;
 use toml::de::{DeArray, DeTable, DeValue};
 
 /// What tells the entries of a list of tables apart.
-const IDENTITIES: [&str; 4] = ["address", "prefix", "kind", "send-id"];
+const IDENTITIES: [&str; 6] = ["address", "prefix", "kind", "send-id", "id", "source"];
 
-/// `base` with what `change` says. Tables are merged key by key. Of a list of tables, an entry with the same `address`,
-/// `prefix`, `kind` or `send-id` is merged and others are added; all other values are replaced, so that an empty list removes all.
+/// `base` with what `change` says. Tables are merged key by key. Of a list of tables, an entry with the same
+/// identity is merged and others are added; all other values are replaced, so that an empty list removes all.
 pub(crate) fn merge<'a>(base: &DeTable<'a>, change: &DeTable<'a>) -> DeTable<'a> {
     let mut merged = base.clone();
     for (key, new) in change {
