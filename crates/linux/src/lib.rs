@@ -11,6 +11,7 @@
 //! | kernel changes to the node, routes to the kernel | `event_loop/kernel.rs` |
 //! | events to subscribers and the log | `event_loop/report.rs` |
 //! | spanning tree on bridges of the kernel | `bridge/mod.rs`, `event_loop/bridges.rs` |
+//! | RIP's UDP (`unsafe`), the calendar for its keys | `rip/mod.rs`, `event_loop/rip.rs`, `calendar.rs` |
 //! | listeners and their MD5 keys | `listener.rs` |
 //! | socket options the standard library lacks (`unsafe`) | `sockopt.rs` |
 //! | speed and duplex of an interface (`unsafe`) | `speed.rs` |
@@ -19,6 +20,7 @@
 //! | the handle, signals | `handle.rs`, `signals.rs` |
 
 mod bridge;
+mod calendar;
 mod clock;
 mod conn;
 mod event_loop;
@@ -28,6 +30,7 @@ mod netlink;
 mod port;
 mod privileges;
 mod relay;
+mod rip;
 mod signals;
 mod sockopt;
 mod speed;

@@ -8,7 +8,7 @@
 use rustix::thread::{CapabilitySet, CapabilitySets, capabilities, set_capabilities, set_no_new_privs};
 use std::io;
 
-/// A node: CAP_NET_ADMIN for routes, interfaces and bridges, CAP_NET_BIND_SERVICE for port 179; CAP_NET_RAW for ports of
+/// A node: CAP_NET_ADMIN for routes, interfaces and bridges, CAP_NET_BIND_SERVICE for ports 179 and 520; CAP_NET_RAW for ports of
 /// a bridge that are yet to join, where it has such `bridges`.
 pub(crate) fn keep_network(bridges: bool) -> io::Result<()> {
     let raw = if bridges { CapabilitySet::NET_RAW } else { CapabilitySet::empty() };

@@ -59,6 +59,11 @@ pub(crate) fn set_priority(socket: &impl AsFd, priority: c_int) -> io::Result<()
     set(socket, libc::SOL_SOCKET, libc::SO_PRIORITY, &priority)
 }
 
+/// Says with each datagram by which interface it came, as `IP_PKTINFO`.
+pub(crate) fn set_packet_info(socket: &impl AsFd) -> io::Result<()> {
+    set(socket, libc::IPPROTO_IP, libc::IP_PKTINFO, &c_int::from(true))
+}
+
 /// `bind` with port 0 leaves the choice of the port to `connect`, so one port can serve many peers.
 pub(crate) fn set_bind_address_no_port(socket: &impl AsFd) -> io::Result<()> {
     set(socket, libc::IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &c_int::from(true))

@@ -33,6 +33,8 @@ pub enum StartError {
         /// Why not.
         error: io::Error,
     },
+    /// RIP's port cannot be opened.
+    Rip(io::Error),
     /// Something of the system does not work: epoll, netlink, threads.
     System {
         /// What was being done.
@@ -62,6 +64,7 @@ impl fmt::Display for StartError {
                  fib.table of its own",
             ),
             StartError::Port { name, kind, error } => f.write_str(&port_problem(name, *kind, error)),
+            StartError::Rip(error) => f.write_str(&rip_problem(error)),
             StartError::System { what, error } => write!(f, "cannot {what}: {error}"),
         }
     }
@@ -97,6 +100,18 @@ pub(crate) fn listen_problem(address: SocketAddr, error: &io::Error) -> String {
         _ => return format!("cannot listen on {address}: {error}"),
     };
     format!("cannot listen on {address}: {text}{hint}")
+}
+
+/// Says why RIP's port cannot be opened, and what helps.
+pub(crate) fn rip_problem(error: &io::Error) -> String {
+    let (text, hint) = match error.kind() {
+        io::ErrorKind::PermissionDenied => {
+            ("permission denied", "; run as root, give CAP_NET_BIND_SERVICE or leave out [rip]")
+        }
+        io::ErrorKind::AddrInUse => ("the port is in use", "; another RIP daemon runs here: stop it"),
+        _ => return format!("cannot open UDP port 520 for RIP: {error}"),
+    };
+    format!("cannot open UDP port 520 for RIP: {text}{hint}")
 }
 
 #[cfg(test)]

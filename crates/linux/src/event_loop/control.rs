@@ -2,7 +2,8 @@
 
 use super::{EventLoop, listen_addresses};
 use crate::handle::{Command, Reply, not_reloaded};
-use crate::start::listen_problem;
+use crate::rip::RipSocket;
+use crate::start::{listen_problem, rip_problem};
 use trunkline_core::Duration;
 use trunkline_node::NodeInput;
 use trunkline_node::config::NodeConfig;
@@ -60,7 +61,7 @@ impl EventLoop {
         }
     }
 
-    /// Applies a configuration: listeners and `[fib]` here, the rest in the node. What can fail comes first.
+    /// Applies a configuration: listeners, `[fib]` and RIP's port here, the rest in the node. What can fail comes first.
     fn reconfigure(&mut self, config: NodeConfig) -> ReloadView {
         if self.stop_at.is_some() {
             return not_reloaded("the node is stopping");
@@ -72,14 +73,20 @@ impl EventLoop {
             Ok(opened) => opened,
             Err(error) => return not_reloaded(error.to_string()),
         };
+        let rip = match self.prepare_rip(&config) {
+            Ok(opened) => opened,
+            Err(error) => return not_reloaded(rip_problem(&error)),
+        };
         let listeners = self.listeners.change(listen_addresses(&config), self.poll.registry());
         if let Err((address, error)) = listeners {
             return not_reloaded(listen_problem(address, &error));
         }
         self.change_fib(&config, opened);
+        self.open_rip(&config, rip);
         self.shared.set_name(&config.name);
         let done = self.node.reconfigure(self.now, config, &mut self.out);
         self.carry_out();
+        self.close_rip();
         self.configure_bridges();
         ReloadView { applied: true, changes: done.changes, reset: done.reset, problems: None }
     }
@@ -99,7 +106,8 @@ impl EventLoop {
 
     /// Whether a shutdown is complete: all is sent and all peers have closed, or it took too long.
     pub(super) fn is_stopped(&self) -> bool {
-        let drained = || self.connections.is_empty() && self.node.is_drained();
+        let rip_drained = || self.rip.as_ref().is_none_or(RipSocket::is_drained);
+        let drained = || self.connections.is_empty() && self.node.is_drained() && rip_drained();
         self.stop_at.is_some_and(|at| drained() || at <= self.now)
     }
 

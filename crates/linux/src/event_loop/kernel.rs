@@ -62,6 +62,7 @@ impl EventLoop {
             match event {
                 KernelEvent::Interface(change) => {
                     self.bridges_changed(&change);
+                    self.rip_changed(&change);
                     if !self.port_changed(&change) {
                         self.feed(NodeInput::Interface(change));
                     }

@@ -11,14 +11,17 @@ mod control;
 mod kernel;
 mod ports;
 mod report;
+mod rip;
 mod tcp;
 
 use crate::bridge::Bridges;
+use crate::calendar::Calendar;
 use crate::handle::{Reply, Shared, Subscriber};
 use crate::listener::Listeners;
 use crate::netlink::encode::Place;
 use crate::netlink::fib::{Fib, Refused};
 use crate::netlink::monitor::{self, KernelEvent, Monitor};
+use crate::rip::RipSocket;
 use crate::start::StartError;
 use crate::{Options, clock};
 use connections::Connections;
@@ -39,6 +42,8 @@ use trunkline_view::Answer;
 
 const WAKER: Token = Token(0);
 const MONITOR: Token = Token(1);
+const RIP: Token = Token(2);
+const CALENDAR: Token = Token(3);
 const FIRST_LISTENER: usize = 16;
 const FIRST_PORT: usize = 1024;
 const FIRST_CONNECTION: usize = 4096;
@@ -74,6 +79,7 @@ pub(crate) struct Prepared {
     listeners: Listeners,
     ports: Ports,
     bridges: Bridges,
+    rip: Option<RipSocket>,
     fib: Option<Fib>,
     monitor: Monitor,
     pub(crate) shared: Arc<Shared>,
@@ -91,6 +97,8 @@ impl Prepared {
         let ports = Ports::open(config, poll.registry(), FIRST_PORT)?;
         let registry = poll.registry().try_clone().map_err(StartError::system("use epoll"))?;
         let bridges = Bridges::new(registry, FIRST_BRIDGE_PORT);
+        let rip = rip::wanted(config).then(|| RipSocket::open(poll.registry(), RIP));
+        let rip = rip.transpose().map_err(StartError::Rip)?;
         let fib = if config.fib.install { Some(open_fib(place(config))?) } else { None };
         let port = fib.as_ref().map_or(0, Fib::port);
         let monitor = Monitor::open(config.fib.table, port, monitor::RECEIVE_BUFFER)
@@ -99,7 +107,7 @@ impl Prepared {
             .register(&mut SourceFd(&monitor.raw_fd()), MONITOR, Interest::READABLE)
             .map_err(StartError::system("use epoll"))?;
         let shared = Shared::new(config.name.clone(), waker);
-        Ok(Prepared { poll, listeners, ports, bridges, fib, monitor, shared })
+        Ok(Prepared { poll, listeners, ports, bridges, rip, fib, monitor, shared })
     }
 }
 
@@ -138,6 +146,9 @@ pub(crate) struct EventLoop {
     listeners: Listeners,
     ports: Ports,
     bridges: Bridges,
+    rip: Option<RipSocket>,
+    /// Watched where there are keys that live by it.
+    calendar: Option<Calendar>,
     connections: Connections,
     monitor: Monitor,
     kernel_events: Vec<KernelEvent>,
@@ -178,6 +189,8 @@ impl EventLoop {
             listeners: parts.listeners,
             ports: parts.ports,
             bridges: parts.bridges,
+            rip: parts.rip,
+            calendar: None,
             connections: Connections::default(),
             monitor: parts.monitor,
             kernel_events: Vec::new(),
@@ -197,6 +210,8 @@ impl EventLoop {
             this.feed(NodeInput::KernelRoute { prefix, route });
         }
         this.tell_ports(&links);
+        let has_rip = this.node.config().rip.is_some();
+        this.watch_calendar(has_rip);
         this.node.start(this.now, &mut this.out);
         this.carry_out();
         this.configure_bridges();
@@ -226,12 +241,14 @@ impl EventLoop {
 
     fn turn(&mut self) {
         self.refresh_bridges();
+        self.follow_calendar();
         self.take_commands();
         self.take_kernel_changes();
         self.tell_failed();
         self.accept();
         self.read();
         self.read_ports();
+        self.read_rip();
         self.read_bridges();
         self.now = clock::now();
         if self.node.poll_timeout().is_some_and(|at| at <= self.now) {
@@ -245,6 +262,7 @@ impl EventLoop {
     fn end_of_turn(&mut self) {
         self.flush();
         self.ports.flush();
+        self.flush_rip();
         self.flush_fib();
         self.drop_lingering();
     }
@@ -253,7 +271,8 @@ impl EventLoop {
     fn delay(&self) -> Option<Duration> {
         let fib_waits = self.fib.as_ref().is_some_and(Fib::has_batch) || !self.refused.is_empty();
         let frames_wait = self.ports.has_work() || self.bridges.has_work();
-        if self.commands_wait || self.connections.have_work() || frames_wait || fib_waits {
+        let rip_waits = self.rip.as_ref().is_some_and(RipSocket::has_work);
+        if self.commands_wait || self.connections.have_work() || frames_wait || fib_waits || rip_waits {
             return Some(Duration::ZERO);
         }
         let next = earliest([
@@ -264,6 +283,7 @@ impl EventLoop {
             self.reconcile.at,
             self.connections.poll_timeout(),
             self.bridges.poll_timeout(),
+            self.rip.as_ref().and_then(RipSocket::poll_timeout),
         ])?;
         let now = clock::now();
         if next <= now {
@@ -277,6 +297,16 @@ impl EventLoop {
         match event.token() {
             WAKER => self.commands_wait = true,
             MONITOR => self.monitor.ready = true,
+            RIP => {
+                if let Some(rip) = &mut self.rip {
+                    rip.set_ready(event.is_readable(), event.is_writable());
+                }
+            }
+            CALENDAR => {
+                if let Some(calendar) = &mut self.calendar {
+                    calendar.set_ready();
+                }
+            }
             Token(n) if n >= FIRST_BRIDGE_PORT => self.bridges.ready(n),
             Token(n) if n >= FIRST_CONNECTION => self.connection_ready(n - FIRST_CONNECTION, event),
             Token(n) if n >= FIRST_PORT => {
@@ -297,7 +327,7 @@ impl EventLoop {
             match output {
                 NodeOutput::Frame { port, frame } => self.ports.send(port, frame),
                 NodeOutput::Tcp(action) => self.tcp_action(action),
-                NodeOutput::Rip(_) => {}
+                NodeOutput::Rip(action) => self.rip_action(action),
                 NodeOutput::KernelBridge(action) => self.bridges.act(self.now, action),
                 NodeOutput::Fib(change) => {
                     if let Some(fib) = &mut self.fib {
