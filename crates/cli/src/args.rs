@@ -3,11 +3,13 @@
 mod lab;
 mod probe;
 mod relay;
+mod rip;
 mod tree;
 
 pub(crate) use lab::{Lab, LabFile, LabRun, PairsShown, ShowOf, WhatIf, time};
 pub(crate) use probe::{PingOptions, TracerouteOptions, TransferOptions};
 pub(crate) use relay::RelayOptions;
+pub(crate) use rip::{RipOptions, RipPart};
 pub(crate) use tree::{Drawing, TopologyOptions, TreeAction, TreeOptions, TreePart};
 
 use clap::{Args, Parser, Subcommand};
@@ -98,7 +100,7 @@ pub(crate) enum Command {
     #[command(subcommand, infer_subcommands = true)]
     Show(Show),
 
-    /// End sessions, or refresh their routes.
+    /// End sessions, refresh or forget routes.
     #[command(subcommand, infer_subcommands = true)]
     Clear(Clear),
 
@@ -224,6 +226,11 @@ pub(crate) enum Show {
     /// What lies behind a designated port a bridge does not know. `trunkline lab topology` draws a whole lab.
     Topology(TopologyOptions),
 
+    /// RIP: timers, interfaces and what was seen there.
+    ///
+    /// `show rip neighbors` shows the routers that are heard, `show rip routes [PREFIX]` the routes with their timers.
+    Rip(RipOptions),
+
     /// TCP connections and listeners.
     Tcp,
 
@@ -319,6 +326,13 @@ pub(crate) enum Clear {
         /// again, and send ours again.
         #[arg(long)]
         soft: bool,
+    },
+
+    /// Forget what RIP has learned, and ask the neighbors for it again.
+    Rip {
+        /// Only the route to this prefix.
+        #[arg(value_name = "PREFIX")]
+        prefix: Option<Prefix>,
     },
 }
 

@@ -2,8 +2,8 @@
 
 use crate::Failure;
 use crate::args::{
-    BgpAction, BgpRoutes, Clear, Command, Paging, PingOptions, Show, ShowBgp, Target, TopologyOptions,
-    TreeAction, TreeOptions,
+    BgpAction, BgpRoutes, Clear, Command, Paging, PingOptions, RipOptions, RipPart, Show, ShowBgp, Target,
+    TopologyOptions, TreeAction, TreeOptions,
 };
 use crate::client::explain;
 use crate::show::{self, Style};
@@ -34,6 +34,11 @@ pub(crate) fn execute(
             &mut |cursor, limit| Query::Routes { prefix, cursor, limit },
             prefix.is_some(),
         ),
+        Command::Show(Show::Rip(RipOptions { part: Some(RipPart::Routes(options)) })) => session.pages(
+            &options.paging,
+            &mut |cursor, limit| Query::RipRoutes(options.query(cursor, limit)),
+            options.prefix.is_some(),
+        ),
         Command::Show(Show::SpanningTree(options)) => session.spanning_tree(&options),
         Command::Show(Show::Topology(options)) => session.topology(&options),
         Command::Watch => session.watch(),
@@ -57,9 +62,12 @@ pub(crate) fn show_query(show: Show) -> Option<Query> {
         Show::SpanningTree(TreeOptions { bridge, .. }) | Show::Topology(TopologyOptions { bridge, .. }) => {
             Query::SpanningTree { bridge }
         }
+        Show::Rip(RipOptions { part: None }) => Query::Rip,
+        Show::Rip(RipOptions { part: Some(RipPart::Neighbors) }) => Query::RipNeighbors,
         Show::Tcp => Query::Tcp,
         Show::Ip => Query::IpStatistics,
         Show::Routes { .. } | Show::Bgp(ShowBgp::Routes(_)) => return None,
+        Show::Rip(RipOptions { part: Some(RipPart::Routes(_)) }) => return None,
     })
 }
 
@@ -77,6 +85,7 @@ fn simple_query(command: Command) -> Option<Query> {
             };
             Query::BgpClear { address, soft }
         }
+        Command::Clear(Clear::Rip { prefix }) => Query::RipClear { prefix },
         Command::Bgp { address, action: BgpAction::Shutdown { message } } => {
             Query::BgpShutdown { address, message }
         }
@@ -268,6 +277,7 @@ pub(crate) fn page_end(page: &Answer) -> Result<(u64, Option<u64>), Failure> {
     match page {
         Answer::BgpRoutes(view) => Ok((view.paths.len() as u64, view.next)),
         Answer::Routes(view) => Ok((view.routes.len() as u64, view.next)),
+        Answer::RipRoutes(view) => Ok((view.routes.len() as u64, view.next)),
         _ => Err(Failure::Message("the node gave another answer than was asked for".to_owned())),
     }
 }
@@ -280,6 +290,10 @@ pub(crate) fn append(all: &mut Answer, page: Answer) {
             all.next = page.next;
         }
         (Answer::Routes(all), Answer::Routes(page)) => {
+            all.routes.extend(page.routes);
+            all.next = page.next;
+        }
+        (Answer::RipRoutes(all), Answer::RipRoutes(page)) => {
             all.routes.extend(page.routes);
             all.next = page.next;
         }

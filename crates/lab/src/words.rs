@@ -25,7 +25,7 @@ pub fn event(event: &EventKind) -> String {
             }
             words
         }
-        EventKind::Rip { message } => format!("RIP: {message}"),
+        EventKind::Rip { message, .. } => format!("RIP: {message}"),
         EventKind::Fib { message, .. } => format!("routing table: {message}"),
         EventKind::Interface { name, message } => format!("{name}: {message}"),
         EventKind::Reload { message } => format!("configuration: {message}"),

@@ -12,6 +12,7 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 use trunkline_core::{Duration, Instant, Outbox, PortId, Prefix, Rng};
 use trunkline_rip::{Authentication, Input, InterfaceId, Key, Lifetime, Output, Rip, RouteInfo};
+use trunkline_view::rip::RoutesQuery;
 use trunkline_view::{Answer, DoneView, ErrorKind, EventKind, Query, RouteSource};
 use trunkline_wire::rip::MULTICAST;
 
@@ -301,7 +302,8 @@ impl Node {
                     self.routing.rip_route(prefix.into(), candidate);
                 }
                 Output::Event(event) => {
-                    out.push(NodeOutput::Event(EventKind::Rip { message: event.to_string() }));
+                    let prefix = event.route().map(Prefix::from);
+                    out.push(NodeOutput::Event(EventKind::Rip { prefix, message: event.to_string() }));
                 }
             }
         }
@@ -318,7 +320,14 @@ impl Node {
             };
         };
         match query {
-            Query::Rip => Answer::Rip(Box::new(rip.machine.summary(now))),
+            Query::Rip => {
+                let mut view = rip.machine.summary(now);
+                if let Some(config) = &self.config.rip {
+                    view.distance = config.distance;
+                    view.redistribute = config.redistribute.iter().map(|from| from.source).collect();
+                }
+                Answer::Rip(Box::new(view))
+            }
             Query::RipNeighbors => Answer::RipNeighbors(rip.machine.neighbors(now)),
             Query::RipRoutes(query) => Answer::RipRoutes(rip.machine.routes(now, query)),
             Query::RipClear { prefix } => self.clear_rip(now, *prefix, out),
@@ -336,6 +345,14 @@ impl Node {
                 return Answer::error(ErrorKind::Invalid, format!("RIP has no IPv6 routes as {prefix}"));
             }
         };
+        if let (Some(prefix), Some(rip)) = (prefix, &self.rip) {
+            let query = RoutesQuery { prefix: Some(prefix.into()), cursor: 0, limit: 1 };
+            let mut found = rip.machine.routes(now, &query).routes.into_iter();
+            if !found.any(|route| route.prefix == Prefix::from(prefix) && route.origin == "learned") {
+                let message = format!("RIP has learnt no route to {prefix}");
+                return Answer::error(ErrorKind::NotFound, message);
+            }
+        }
         self.rip_input(now, Input::Clear { prefix }, out);
         Answer::Done(DoneView { message: format!("{words}, and asked for again") })
     }

@@ -221,6 +221,17 @@ impl fmt::Display for Refusal {
     }
 }
 
+impl Event {
+    /// The destination, where something became of its route.
+    pub fn route(&self) -> Option<Ipv4Prefix> {
+        match self {
+            Event::Learned { prefix, .. } | Event::Failed { prefix, .. } => Some(*prefix),
+            Event::Released(prefix) | Event::Flushed(prefix) => Some(*prefix),
+            _ => None,
+        }
+    }
+}
+
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -18,7 +18,7 @@ use trunkline_wire::rip::INFINITY;
 const MAX_PAGE: u32 = 10_000;
 
 impl Rip {
-    /// `show rip`.
+    /// `show rip`, without what only the routing table knows: distance and sources of redistribution.
     pub fn summary(&self, now: Instant) -> SummaryView {
         let timers = &self.config.timers;
         let (flush, flush_from) = match timers.flush {
@@ -27,6 +27,9 @@ impl Rip {
         };
         let count = |state| self.routes.values().filter(|route| route.state == state).count() as u64;
         SummaryView {
+            // Not the machine's business: the node says it.
+            distance: 0,
+            redistribute: Vec::new(),
             update: timers.update.as_secs_f64(),
             invalid: timers.invalid.as_secs_f64(),
             hold_down: timers.hold_down.as_secs_f64(),

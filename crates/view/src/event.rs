@@ -62,6 +62,9 @@ pub enum EventKind {
     /// RIP ignored something, hears a new neighbour, or has no key that is valid; while someone watches also what became of
     /// its routes.
     Rip {
+        /// The destination whose route was learnt, failed, is held down no longer or is forgotten; none: it is about something
+        /// else.
+        prefix: Option<Prefix>,
         /// What, in words.
         message: String,
     },

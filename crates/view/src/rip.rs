@@ -1,5 +1,6 @@
 //! RIP: summary, interfaces, neighbours, routes.
 
+use crate::RouteSource;
 use serde::{Deserialize, Serialize};
 use std::net::Ipv4Addr;
 use trunkline_core::Prefix;
@@ -7,6 +8,10 @@ use trunkline_core::Prefix;
 /// `show rip`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SummaryView {
+    /// Administrative distance of its routes.
+    pub distance: u8,
+    /// Whose routes are advertised, beside RIP's own.
+    pub redistribute: Vec<RouteSource>,
     /// Seconds between regular updates, give or take a sixth.
     pub update: f64,
     /// Seconds from a route's last valid update until it is not valid any more.

@@ -148,7 +148,12 @@ fn version_1(lab: &Lab, kind: RipKind) {
     let spec = RipSpec { version: 1, ..RipSpec::new() };
     let them = RipDaemon::start(kind, lab, &them_space, "them", &spec);
     let us = Trunkline::start_device(lab, &us_space, "us", &config("version = 1", ""));
-    both_ways(&us_space, &them_space, &them, &us);
+    if kind == Bird {
+        // BIRD 2.0.12 takes no route by version 1, not even from another BIRD: "RIPv1 reserved field is nonzero".
+        wait_until(PATIENCE, "BIRD's route", || gateway(&us_space, THEIRS).is_some());
+    } else {
+        both_ways(&us_space, &them_space, &them, &us);
+    }
     let neighbors = us.json(&["show", "rip", "neighbors"]);
     assert_eq!(neighbors["neighbors"][0]["version"], 1, "{neighbors}");
 }

@@ -6,8 +6,8 @@ use clap::Parser;
 use std::path::PathBuf;
 use std::sync::Arc;
 use trunkline_api::{Backend, Endpoint, Listeners, Server};
-use trunkline_view::bgp;
 use trunkline_view::{DoneView, ErrorKind, EventKind, ReloadView};
+use trunkline_view::{bgp, rip};
 
 /// A node with `paths` BGP paths, answering in pages.
 struct Node {
@@ -31,6 +31,14 @@ fn answer(query: &Query, paths: u64) -> Answer {
             let next = (end < paths).then_some(end);
             Answer::BgpRoutes(bgp::RoutesView { paths: page.collect(), next, total: paths })
         }
+        Query::RipRoutes(q) => {
+            let end = paths.min(q.cursor + u64::from(q.limit));
+            let route = samples::rip_routes().routes.swap_remove(2);
+            let routes = (q.cursor..end).map(|_| route.clone()).collect();
+            Answer::RipRoutes(rip::RoutesView { routes, next: (end < paths).then_some(end), total: paths })
+        }
+        Query::Rip => Answer::Rip(Box::new(samples::rip())),
+        Query::RipNeighbors => Answer::RipNeighbors(samples::rip_neighbors()),
         Query::Arp { .. } => Answer::Arp(samples::arp()),
         // Every second request is answered.
         Query::Ping(q) if q.destination.octets()[3] == 9 => {
@@ -120,6 +128,24 @@ fn pages_are_followed_up_to_the_limit() {
     assert!(
         out.ends_with("only the first 2 paths are shown, of 25000 prefixes: --limit N or --all for more\n")
     );
+}
+
+#[test]
+fn rip_has_its_parts() {
+    let node = node("rip", 12_000);
+    assert_eq!(json(&run(&node, "show rip --json").0), serde_json::to_value(samples::rip()).unwrap());
+    assert!(run(&node, "show rip").0.contains("Hold-down"));
+    assert!(run(&node, "show rip neighbors").0.contains("silent"));
+    let view = json(&run(&node, "show rip routes --json --limit 11000").0);
+    assert_eq!((view["routes"].as_array().unwrap().len(), &view["next"]), (11_000, &11_000.into()));
+    let out = run(&node, "show rip routes --limit 2").0;
+    assert!(
+        out.ends_with("only the first 2 routes are shown, of 12000 routes: --limit N or --all for more\n")
+    );
+    let out = run(&node, "show rip routes 10.1.0.0/16").0;
+    assert!(out.contains("Invalid timer"), "{out}");
+    assert_eq!(run(&node, "clear rip").0, "RipClear { prefix: None }\n");
+    assert!(run(&node, "clear rip 10.1.0.0/16").0.contains("10.1.0.0/16"));
 }
 
 #[test]

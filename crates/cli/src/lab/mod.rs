@@ -21,7 +21,7 @@ mod topology;
 mod whatif;
 
 use crate::Failure;
-use crate::args::{Lab, Paging, Show, ShowBgp};
+use crate::args::{Lab, Paging, RipOptions, RipPart, Show, ShowBgp};
 use crate::command::{append, page_end, show_query};
 use crate::show::{self, Style};
 use crate::topology::of_bridges;
@@ -98,6 +98,10 @@ fn show(
             let query = &mut |cursor, limit| Query::BgpRoutes(options.query(cursor, limit));
             (pages(run, node, &options.paging, query)?, options.prefix.is_some())
         }
+        Show::Rip(RipOptions { part: Some(RipPart::Routes(options)) }) => {
+            let query = &mut |cursor, limit| Query::RipRoutes(options.query(cursor, limit));
+            (pages(run, node, &options.paging, query)?, options.prefix.is_some())
+        }
         other => match show_query(other) {
             Some(query) => (answer(run, node, query)?, false),
             None => return Ok(()),
@@ -105,7 +109,9 @@ fn show(
     };
     let text = match answer {
         answer if json => format!("{}\n", view_json(&answer, true)),
-        Answer::Routes(_) | Answer::BgpRoutes(_) => show::Pages::new(style, detail).page(&answer, true),
+        Answer::Routes(_) | Answer::BgpRoutes(_) | Answer::RipRoutes(_) => {
+            show::Pages::new(style, detail).page(&answer, true)
+        }
         answer => show::human(&answer, style),
     };
     Ok(out.write_all(text.as_bytes())?)

@@ -92,6 +92,10 @@ fn order_words(query: &Query) -> String {
         Query::TcpSend { name, text } => format!("send {text:?} by {name}"),
         Query::TcpClose { name } => format!("close {name}"),
         Query::TcpAbort { name } => format!("abort {name}"),
+        Query::SpanningTreeMcheck { bridge, port } => format!("mcheck of {port} of {bridge}"),
+        Query::SpanningTreeRecover { bridge, port } => format!("recover {port} of {bridge}"),
+        Query::RipClear { prefix: None } => "clear rip".to_owned(),
+        Query::RipClear { prefix: Some(prefix) } => format!("clear rip {prefix}"),
         other => format!("{other:?}"),
     }
 }

@@ -34,7 +34,7 @@ pub(crate) fn words(kind: &EventKind, style: Style) -> (&'static str, String) {
             let path = if as_path.is_empty() { String::new() } else { format!(", path {as_path}") };
             ("bgp-best", format!("{prefix}: {from}{via}{path}"))
         }
-        EventKind::Rip { message } => ("rip", message.clone()),
+        EventKind::Rip { message, .. } => ("rip", message.clone()),
         EventKind::Fib { message, .. } => ("fib", message.clone()),
         EventKind::Interface { name, message } => ("interface", format!("{name}: {message}")),
         EventKind::Reload { message } => ("reload", message.clone()),

@@ -11,6 +11,8 @@ mod mac;
 mod node;
 mod pages;
 mod probe;
+mod rip;
+mod rip_routes;
 mod routes;
 #[cfg(test)]
 pub(crate) mod samples;
@@ -54,7 +56,9 @@ pub(crate) fn human(answer: &Answer, style: Style) -> String {
         Answer::Node(view) => node::node(view),
         Answer::BgpSummary(view) => bgp_summary::summary(view, style),
         Answer::BgpNeighbors(view) => bgp_neighbors::neighbors(view, style),
-        Answer::BgpRoutes(_) | Answer::Routes(_) => Pages::new(style, false).page(answer, true),
+        Answer::BgpRoutes(_) | Answer::Routes(_) | Answer::RipRoutes(_) => {
+            Pages::new(style, false).page(answer, true)
+        }
         Answer::Interfaces(view) => interfaces::interfaces(view, style),
         Answer::Done(view) => format!("{}\n", view.message),
         Answer::Reload(view) if view.applied => reloaded(view),
@@ -62,9 +66,8 @@ pub(crate) fn human(answer: &Answer, style: Style) -> String {
         Answer::Arp(view) => arp::arp(view, style),
         Answer::Mac(view) => mac::mac(view, style),
         Answer::SpanningTree(view) => spanning_tree::trees(view, style),
-        Answer::Rip(_) | Answer::RipNeighbors(_) | Answer::RipRoutes(_) => {
-            trunkline_api::view_json(answer, true)
-        }
+        Answer::Rip(view) => rip::summary(view, style),
+        Answer::RipNeighbors(view) => rip::neighbors(view, style),
         Answer::Tcp(view) => tcp::tcp(view, style),
         Answer::IpStatistics(view) => ip::ip(view, style),
         Answer::Ping(view) => probe::ping(view, style),

@@ -1,6 +1,6 @@
 //! Tables that come in pages.
 
-use super::{Style, bgp_routes, routes};
+use super::{Style, bgp_routes, rip_routes, routes};
 use std::collections::BTreeMap;
 use trunkline_core::Prefix;
 use trunkline_view::Answer;
@@ -49,6 +49,13 @@ impl Pages {
                 }
                 text
             }
+            Answer::RipRoutes(view) => {
+                let mut text = self.rip_routes(view);
+                if last {
+                    text.push_str(&self.footer("routes", view.next.is_some(), view.total, "routes"));
+                }
+                text
+            }
             _ => String::new(),
         }
     }
@@ -75,6 +82,18 @@ impl Pages {
         routes::count_reasons(&view.routes, &mut self.not_installed);
         if !view.routes.is_empty() {
             text.push_str(&table.render_page(0, &mut self.widths));
+        }
+        text
+    }
+
+    fn rip_routes(&mut self, view: &trunkline_view::rip::RoutesView) -> String {
+        self.shown += view.routes.len() as u64;
+        if self.detail {
+            return rip_routes::details(&view.routes, self.style);
+        }
+        let mut text = self.legend(rip_routes::LEGEND, view.routes.is_empty());
+        if !view.routes.is_empty() {
+            text.push_str(&rip_routes::table(&view.routes, self.style).render_page(0, &mut self.widths));
         }
         text
     }
@@ -136,6 +155,16 @@ mod tests {
     }
 
     #[test]
+    fn rip_routes_as_a_table() {
+        insta::assert_snapshot!(show(Answer::RipRoutes(samples::rip_routes()), false));
+    }
+
+    #[test]
+    fn a_rip_route_of_every_kind() {
+        insta::assert_snapshot!(show(Answer::RipRoutes(samples::rip_routes()), true));
+    }
+
+    #[test]
     fn pages_make_one_table_that_says_when_there_is_more() {
         let mut pages = Pages::new(Style { color: false }, false);
         let view = samples::bgp_routes();
@@ -153,5 +182,8 @@ mod tests {
         let none = || trunkline_view::bgp::RoutesView { paths: vec![], next: None, total: 0 };
         assert_eq!(show(Answer::BgpRoutes(none()), false), "no routes\n");
         assert_eq!(show(Answer::BgpRoutes(none()), true), "no route\n");
+        let none = || trunkline_view::rip::RoutesView { routes: vec![], next: None, total: 0 };
+        assert_eq!(show(Answer::RipRoutes(none()), false), "no routes\n");
+        assert_eq!(show(Answer::RipRoutes(none()), true), "no route\n");
     }
 }

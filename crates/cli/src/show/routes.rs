@@ -9,7 +9,7 @@ use trunkline_view::{Route, RouteNextHop, RouteSource};
 
 /// Over the table.
 pub(crate) const LEGEND: &str = "\
-Codes: C connected, L local, S static, K kernel, B BGP; > selected, * in the kernel.
+Codes: C connected, L local, S static, K kernel, R RIP, B BGP; > selected, * in the kernel.
 
 ";
 

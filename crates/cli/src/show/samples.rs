@@ -1,8 +1,10 @@
 //! Views for the tests.
 
 mod device;
+mod rip;
 
 pub(crate) use device::{arp, ip_statistics, mac, ping, tcp, traceroute, transfer};
+pub(crate) use rip::{rip, rip_neighbors, rip_routes};
 
 use std::net::IpAddr;
 use trunkline_core::{Asn, Prefix};
@@ -305,10 +307,16 @@ pub(crate) fn routes() -> trunkline_view::RoutesView {
         Route {
             selected: false,
             installed: false,
+            metric: 2,
+            ..route("203.0.113.0/24", RouteSource::Rip, 120, vec![hop(Some("10.0.0.6"), eth0)])
+        },
+        Route {
+            selected: false,
+            installed: false,
             ..route("203.0.113.0/24", RouteSource::Static, 200, vec![hop(Some("10.0.0.7"), eth0)])
         },
     ];
-    trunkline_view::RoutesView { routes, next: None, total: 6 }
+    trunkline_view::RoutesView { routes, next: None, total: 7 }
 }
 
 pub(crate) fn interfaces() -> InterfacesView {
@@ -353,6 +361,14 @@ pub(crate) fn events() -> Vec<Event> {
         best(Some("127.0.0.2"), "65002 65010", Some("127.0.0.2")),
         best(Some("0.0.0.0"), "", None),
         best(None, "", None),
+        EventKind::Rip {
+            prefix: None,
+            message: "eth0: a datagram from 10.0.12.9 is ignored: it is not authenticated".into(),
+        },
+        EventKind::Rip {
+            prefix: Some(prefix("10.2.0.0/16")),
+            message: "10.2.0.0/16 is possibly down: its neighbor says that it cannot be reached".into(),
+        },
         EventKind::Fib { prefix: None, message: "the kernel refused the route to 203.0.113.0/24".into() },
         EventKind::Interface { name: "eth0".into(), message: "down".into() },
         EventKind::Reload { message: "nothing changed".into() },

@@ -36,7 +36,7 @@ fn log(node: &str, kind: &EventKind) {
                 "{node}: best route to {prefix}: from {neighbor:?} by {next_hop:?}, AS path {as_path}"
             );
         }
-        EventKind::Rip { message } => tracing::info!("{node}: RIP: {message}"),
+        EventKind::Rip { message, .. } => tracing::info!("{node}: RIP: {message}"),
         EventKind::Fib { message, .. } => tracing::warn!("{node}: kernel table: {message}"),
         EventKind::Interface { name, message } => tracing::info!("{node}: interface {name}: {message}"),
         EventKind::Reload { message } => tracing::info!("{node}: reload: {message}"),
