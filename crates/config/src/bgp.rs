@@ -30,12 +30,13 @@ const SOURCES: [(&str, RouteSource); 4] = [
     ("rip", RouteSource::Rip),
 ];
 
-/// Reads `[bgp]` and `[[policy.NAME]]`. Without the AS number there is no configuration; all else is read still.
+/// Reads `[bgp]` and `[[policy.NAME]]`; `rip` is whether the node speaks RIP too. Without the AS number there is no configuration; all else is read still.
 pub(crate) fn bgp<'a>(
     mut section: Section<'a>,
     policy: Section<'a>,
     host_name: &str,
     router_id: Option<Ipv4Addr>,
+    rip: bool,
 ) -> Bgp<'a> {
     let asn = section.require("asn", "65001", Value::asn);
     let listen =
@@ -57,7 +58,7 @@ pub(crate) fn bgp<'a>(
     config.cluster_id = section.read("cluster-id", Value::text);
     config.networks = section.read("networks", networks).unwrap_or_default();
     config.redistribute =
-        section.read("redistribute", |v| redistribute(v, &context.policies)).unwrap_or_default();
+        section.read("redistribute", |v| redistribute(v, &context.policies, rip)).unwrap_or_default();
     config.neighbors = neighbors.into_iter().map(|n| Arc::new(n.into_inner())).collect();
     config.listen_ranges = ranges.into_iter().map(Spanned::into_inner).collect();
     section.set(&mut config.reject, "reject", |v| v.choice(&reject));
@@ -79,8 +80,9 @@ fn networks(value: &Value<'_>) -> Option<Vec<Prefix>> {
     Some(value.set(Value::text)?.into_iter().map(Spanned::into_inner).collect())
 }
 
-fn redistribute<'a>(value: &Value<'a>, policies: &Policies<'a>) -> Option<Vec<Redistribute>> {
-    sources(value, "bgp.redistribute", &SOURCES, |source, mut section| {
+fn redistribute<'a>(value: &Value<'a>, policies: &Policies<'a>, rip: bool) -> Option<Vec<Redistribute>> {
+    let absent = (!rip).then_some(RouteSource::Rip);
+    sources(value, "bgp.redistribute", &SOURCES, absent, |source, mut section| {
         let med = section.read("med", |v| v.integer(0..=u32::MAX));
         let policy = section.read("policy", |v| policies.named(v)).unwrap_or(Policy::Accept);
         Redistribute { source, med, policy }

@@ -57,10 +57,10 @@ impl<'a> KeyChains<'a> {
                 let problem = value.problem("is empty", "expected at least one key");
                 value.refuse::<()>(problem.help(format!("write [[key-chain.{name}]] with `id` and `key`")));
             }
-            let keys: Vec<_> =
-                value.sections("[[key-chain.NAME]]").into_iter().filter_map(|s| key(s)).collect();
-            refuse_same_ids(&section, name, &keys);
-            let keys = keys.into_iter().map(|(_, key)| key).collect();
+            let (ids, keys): (Vec<_>, Vec<_>) =
+                value.sections("[[key-chain.NAME]]").into_iter().map(key).unzip();
+            refuse_same_ids(&section, name, ids.into_iter().flatten());
+            let keys = keys.into_iter().flatten().collect();
             chains.insert(name, Chain { keys, span, used: Cell::new(false) });
         }
         section.accept_all();
@@ -99,8 +99,8 @@ impl<'a> KeyChains<'a> {
     }
 }
 
-/// A key, with the place of its id.
-fn key(mut section: Section<'_>) -> Option<(Spanned<u8>, Spanned<Key>)> {
+/// A key, and its id with the place, also of one that is wrong otherwise.
+fn key(mut section: Section<'_>) -> (Option<Spanned<u8>>, Option<Spanned<Key>>) {
     let id = section.require("id", "1", |v| v.integer(0..=255));
     let secret = section.require("key", "\"a secret\"", |v| v.secret(MAX_KEY, None));
     let send = lifetime(&mut section, "send-from", "send-until");
@@ -108,9 +108,10 @@ fn key(mut section: Section<'_>) -> Option<(Spanned<u8>, Spanned<Key>)> {
     if let (Some(send), Some(accept)) = (send, accept) {
         warn_of_gaps(&section, send, accept);
     }
-    let (id, secret) = (id?, secret?);
-    let key = Key { id, secret, send: send?, accept: accept? };
-    Some((Spanned::new(section.span_of("id"), id), Spanned::new(section.span_of("key"), key)))
+    let made = id.zip(secret).zip(send.zip(accept));
+    let key = made.map(|((id, secret), (send, accept))| Key { id, secret, send, accept });
+    let at = |key| section.span_of(key);
+    (id.map(|id| Spanned::new(at("id"), id)), key.map(|key| Spanned::new(at("key"), key)))
 }
 
 /// From when until when.
@@ -152,9 +153,9 @@ fn warn_of_gaps(section: &Section<'_>, send: CalendarLifetime, accept: CalendarL
     }
 }
 
-fn refuse_same_ids(section: &Section<'_>, name: &str, keys: &[(Spanned<u8>, Spanned<Key>)]) {
+fn refuse_same_ids(section: &Section<'_>, name: &str, ids: impl Iterator<Item = Spanned<u8>>) {
     let mut seen = BTreeMap::new();
-    for (id, _) in keys {
+    for id in ids {
         let first = seen.entry(*id.get_ref()).or_insert_with(|| id.span());
         if *first != id.span() {
             let message = format!("two keys of `{name}` have the id {}", id.get_ref());
@@ -168,6 +169,9 @@ fn refuse_same_ids(section: &Section<'_>, name: &str, keys: &[(Spanned<u8>, Span
 pub(crate) fn authentication<'a>(value: &Value<'a>, chains: &KeyChains<'a>) -> Option<RipAuthentication> {
     if !value.is_table() {
         value.hide_all();
+        let problem = value.problem("is no table", "expected a table");
+        return value
+            .refuse(problem.help("write for example `authentication = { mode = \"md5\", key = \"…\" }`"));
     }
     let mut section = value.section("authentication")?;
     let mode = section.require("mode", "\"md5\"", |v| v.choice(&MODES));

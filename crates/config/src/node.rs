@@ -72,12 +72,18 @@ fn device_config(
     let static_routes = static_routes(root.sections("static", "[[static]]"), reader);
     let policy = root.section("policy", "[policy]");
     let bgp = match root.read("bgp", |value| value.section("[bgp]")) {
-        Some(section) => bgp(section, policy, &name, router_id),
+        Some(section) => bgp(section, policy, &name, router_id, root.has("rip")),
         None => Bgp { config: None, listen: Vec::new(), policies: Policies::read(policy, None) },
     };
     refuse_clashes(reader, &api_listen, &bgp.listen);
     let chains = KeyChains::read(root);
-    let context = rip::Context { policies: &bgp.policies, chains: &chains, interfaces: &interfaces, lab };
+    let context = rip::Context {
+        policies: &bgp.policies,
+        chains: &chains,
+        interfaces: &interfaces,
+        lab,
+        bgp: root.has("bgp"),
+    };
     let rip = root.read("rip", |value| value.section("[rip]")).map(|section| context.rip(section));
     bgp.policies.warn_unused(root);
     chains.warn_unused(root);

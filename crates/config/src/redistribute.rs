@@ -8,11 +8,12 @@ use toml::Spanned;
 use trunkline_view::RouteSource;
 
 /// A list of names of sources, or of tables that name one as `source` and more, which `read` takes. A name alone is a
-/// table without more.
+/// table without more. Of the protocol `absent` there are no routes.
 pub(crate) fn sources<'a, T>(
     value: &Value<'a>,
     title: &'static str,
     allowed: &[(&'static str, RouteSource)],
+    absent: Option<RouteSource>,
     read: impl Fn(RouteSource, Section<'a>) -> T,
 ) -> Option<Vec<T>> {
     let list = value.list(|item| {
@@ -31,12 +32,17 @@ pub(crate) fn sources<'a, T>(
     let mut seen = BTreeMap::new();
     let mut made = Vec::new();
     for (source, at, item) in list.into_iter().map(Spanned::into_inner) {
+        let name = allowed.iter().find(|(_, other)| *other == source).map_or("it", |(name, _)| name);
+        if absent == Some(source) {
+            let message = format!("`{}` names \"{name}\", which this node does not speak", value.key());
+            let problem = Diagnostic::warning(at.clone(), message, "has no routes");
+            value.refuse_relation::<()>(problem.help(format!("there is no [{name}] in this file")));
+        }
         let first = seen.entry(source).or_insert_with(|| at.clone());
         if *first == at {
             made.push(item);
             continue;
         }
-        let name = allowed.iter().find(|(_, other)| *other == source).map_or("it", |(name, _)| name);
         let message = format!("`{}` names \"{name}\" twice", value.key());
         let problem = Diagnostic::error(at, message, "again here").related(first.clone(), "first here");
         value.refuse::<()>(problem);

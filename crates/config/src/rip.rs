@@ -39,6 +39,8 @@ pub(crate) struct Context<'c, 'a> {
     pub(crate) interfaces: &'c [Interface],
     /// Whether there are no others.
     pub(crate) lab: bool,
+    /// Whether the node speaks BGP.
+    pub(crate) bgp: bool,
 }
 
 impl<'a> Context<'_, 'a> {
@@ -67,7 +69,8 @@ impl<'a> Context<'_, 'a> {
     }
 
     fn redistribute(&self, value: &Value<'a>) -> Option<Vec<RipRedistribute>> {
-        sources(value, "rip.redistribute", &SOURCES, |source, mut section| {
+        let absent = (!self.bgp).then_some(RouteSource::Bgp);
+        sources(value, "rip.redistribute", &SOURCES, absent, |source, mut section| {
             let metric = section.read("metric", |v| v.integer(1..=15)).unwrap_or(1);
             let tag = section.read("tag", |v| v.integer(0..=u16::MAX)).unwrap_or(0);
             let filter = section.read("policy", |v| self.policies.filter(v)).flatten();
@@ -78,15 +81,14 @@ impl<'a> Context<'_, 'a> {
 
 /// The scheme of RFC 2453, that of four timers, or a table.
 fn timers(value: &Value<'_>) -> Option<Timers> {
-    if !value.is_table() {
-        if !matches!(value.raw(), DeValue::String(_)) {
-            let allowed = "expected \"rfc\", \"four\" or a table";
-            let problem = value.problem("is no set of timers", allowed);
-            return value
-                .refuse(problem.help(format!("write for example `{} = {{ update = 30 }}`", value.key())));
+    match value.as_str() {
+        Some("rfc") => return Some(Timers::default()),
+        Some("four") => return Some(Timers::four()),
+        None if value.is_table() => {}
+        _ => {
+            let problem = value.problem("is no set of timers", "expected \"rfc\", \"four\" or a table");
+            return value.refuse(problem.help("write for example `timers = { update = 30 }`"));
         }
-        let four = value.choice(&[("rfc", false), ("four", true)])?;
-        return Some(if four { Timers::four() } else { Timers::default() });
     }
     let mut section = value.section("timers")?;
     let four = section.has("hold-down") || section.has("flush");

@@ -7,7 +7,7 @@ use crate::policy::prefix_matches;
 use crate::rip::Context;
 use crate::section::{Section, alternatives, nearest};
 use crate::value::Value;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use toml::Spanned;
 use toml::de::DeValue;
 use trunkline_node::config::{PortKind, RipAuthentication, RipConfig};
@@ -130,11 +130,14 @@ impl<'a> Context<'_, 'a> {
 }
 
 fn neighbor(value: &Value<'_>) -> Option<Ipv4Addr> {
-    let address: Ipv4Addr = value.text()?;
-    if address.is_multicast() || address.is_broadcast() {
-        return value.refuse(value.problem("is no neighbor's address", "expected the address of one router"));
-    }
-    Some(address)
+    let allowed = match value.text()? {
+        IpAddr::V4(a) if a.is_unspecified() || a.is_multicast() || a.is_broadcast() => {
+            "expected the address of one router"
+        }
+        IpAddr::V4(address) => return Some(address),
+        IpAddr::V6(_) => "expected an IPv4 address: RIP knows no other",
+    };
+    value.refuse(value.problem("is no neighbor's address", allowed))
 }
 
 /// One of some names; of those that are numbers, the quotes may be left out.

@@ -6,6 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use trunkline_lab::builtin::LABS;
 use trunkline_lab::file::{Parsed, keys, parse};
+use trunkline_lab::scenario::Action;
+use trunkline_view::RouteSource;
 
 fn good(name: &str, text: &str) -> Parsed {
     parse(name, text).unwrap_or_else(|e| panic!("{}", e.render(false)))
@@ -79,6 +81,45 @@ fn what_a_file_says() {
     let parsed = good("good.toml", include_str!("good.toml"));
     insta::assert_snapshot!(format!("{:#?}", parsed.scenario.links));
     insta::assert_snapshot!(format!("{:#?}", parsed.scenario.steps));
+}
+
+#[test]
+fn a_node_has_rip_as_in_its_own_file() {
+    let parsed = good("rip.toml", include_str!("rip.toml"));
+    let warnings: Vec<&str> = parsed.warnings.iter().map(|warning| warning.message.as_str()).collect();
+    // Once for the file, and once for each change of the node.
+    assert!(warnings.iter().all(|warning| *warning == "there is no interface eht0"), "{warnings:?}");
+    assert!(!warnings.is_empty());
+    let rip = parsed.scenario.nodes[0].rip.as_ref().unwrap();
+    assert_eq!(format!("{:?}", rip.machine.timers.flush), "AfterUpdate(240s)");
+    assert_eq!(rip.machine.interfaces.len(), 2);
+    assert_eq!(rip.redistribute[0].metric, 3);
+    assert_eq!(rip.authentication["eth0"].keys[0].secret, b"first");
+}
+
+#[test]
+fn a_change_merges_keys_and_sources_and_shows_no_secret() {
+    let parsed = good("rip.toml", include_str!("rip.toml"));
+    let changes: Vec<_> = parsed
+        .scenario
+        .steps
+        .iter()
+        .map(|step| match &step.action {
+            Some(Action::Set { config, change, .. }) => (config.rip.clone().unwrap(), change.as_str()),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    let [(keys, keys_said), (cost, cost_said), (sources, _)] = changes.as_slice() else { panic!() };
+    let secrets: Vec<&[u8]> =
+        keys.authentication["eth0"].keys.iter().map(|key| key.secret.as_slice()).collect();
+    assert_eq!(secrets, [b"second".as_slice(), b"third"]);
+    assert_eq!(*keys_said, "key-chain.k1 = [{ id = 1, key = … }, { id = 2, key = … }]");
+    assert_eq!(cost.machine.interfaces["eth0"].cost, 2);
+    assert_eq!(cost.authentication["eth0"].keys[0].secret, b"second");
+    assert_eq!(*cost_said, "rip.interface.eth0.authentication.key = …, rip.interface.eth0.cost = 2");
+    let metrics: Vec<(RouteSource, u8, bool)> =
+        sources.redistribute.iter().map(|r| (r.source, r.metric, r.filter.is_some())).collect();
+    assert_eq!(metrics, [(RouteSource::Static, 4, true), (RouteSource::Connected, 1, false)]);
 }
 
 #[test]

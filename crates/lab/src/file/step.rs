@@ -97,11 +97,12 @@ fn words(table: &DeTable<'_>) -> String {
 
 fn flatten(table: &DeTable<'_>, prefix: &str, lines: &mut Vec<String>) {
     for (key, value) in table {
-        let name = format!("{prefix}{}", key.get_ref());
+        let key: &str = key.get_ref();
+        let name = format!("{prefix}{key}");
         match value.get_ref() {
             toml::de::DeValue::Table(inner) => flatten(inner, &format!("{name}."), lines),
-            // It may be a long list, or a password.
-            _ if name.ends_with("password") => lines.push(format!("{name} = …")),
+            // A secret.
+            _ if matches!(key, "password" | "key") => lines.push(format!("{name} = …")),
             other => lines.push(format!("{name} = {}", query::value_words(other))),
         }
     }
