@@ -24,6 +24,7 @@ const SOURCES: [(&str, RouteSource); 4] = [
     ("kernel", RouteSource::Kernel),
     ("bgp", RouteSource::Bgp),
 ];
+const TIMES: [&str; 5] = ["update", "invalid", "hold-down", "flush", "garbage-collection"];
 /// The longest a timer may be, seconds.
 const MAX_TIME: u64 = 1_000_000;
 /// The most that `maximum-routes` and `maximum-neighbors` may be.
@@ -94,12 +95,18 @@ fn timers(value: &Value<'_>) -> Option<Timers> {
     let four = section.has("hold-down") || section.has("flush");
     let mut timers =
         if four && !section.has("garbage-collection") { Timers::four() } else { Timers::default() };
-    section.set(&mut timers.update, "update", seconds);
-    section.set(&mut timers.invalid, "invalid", seconds);
-    section.set(&mut timers.hold_down, "hold-down", seconds);
-    section.set(&mut timers.flush, "flush", |v| seconds(v).map(Flush::AfterUpdate));
-    section.set(&mut timers.flush, "garbage-collection", |v| seconds(v).map(Flush::AfterInvalid));
-    check_times(&section, &timers);
+    let read = TIMES.map(|key| section.read(key, seconds));
+    let [update, invalid, hold_down, flush, garbage_collection] = read;
+    timers.update = update.unwrap_or(timers.update);
+    timers.invalid = invalid.unwrap_or(timers.invalid);
+    timers.hold_down = hold_down.unwrap_or(timers.hold_down);
+    let flush = flush.map(Flush::AfterUpdate).or(garbage_collection.map(Flush::AfterInvalid));
+    timers.flush = flush.unwrap_or(timers.flush);
+    // What is wrong by itself cannot be compared.
+    let wrong = |(key, time): (&&str, &Option<Duration>)| time.is_none() && section.has(key);
+    if !TIMES.iter().zip(&read).any(wrong) {
+        check_times(&section, &timers);
+    }
     Some(timers)
 }
 

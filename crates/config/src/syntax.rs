@@ -4,6 +4,9 @@ use crate::diagnostic::{Diagnostic, Span};
 use crate::section::Reader;
 use std::collections::BTreeSet;
 
+/// Parts of the names of keys that hold passwords, or are written for one that does.
+const SECRETS: [&str; 3] = ["passw", "key", "secret"];
+
 /// The syntax errors of a file.
 pub(crate) struct Syntax<'t> {
     text: &'t str,
@@ -77,13 +80,13 @@ fn bare_word(line: &str) -> Option<String> {
     let value = value.split('#').next()?.trim();
     let word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | ':' | '/' | '-' | '_');
     let bare = !value.is_empty() && value.chars().all(word) && value.contains(|c: char| !c.is_ascii_digit());
-    (bare && !key.contains("password") && !key.contains("key"))
+    (bare && !SECRETS.iter().any(|name| key.contains(name)))
         .then(|| format!("text is written in quotes: `{} = \"{value}\"`", key.trim()))
 }
 
 /// A syntax error may keep a password from being seen as one: hide the rest of every line that may hold one.
 fn hide_passwords(text: &str, reader: &Reader) {
-    let places = ["password", "key"].into_iter().flat_map(|name| text.match_indices(name));
+    let places = SECRETS.into_iter().flat_map(|name| text.match_indices(name));
     for (start, _) in places {
         let line_end = text[start..].find('\n').map_or(text.len(), |newline| start + newline);
         if let Some(equals) = text[start..line_end].find('=') {
