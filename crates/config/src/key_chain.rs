@@ -179,6 +179,7 @@ pub(crate) fn authentication<'a>(value: &Value<'a>, chains: &KeyChains<'a>) -> O
     let secret = section.read("key", |v| v.secret(MAX_KEY, None));
     let id = section.read("key-id", |v| v.integer(0..=255)).unwrap_or(1);
     let fail_secure = section.read("fail-secure", Value::bool).unwrap_or(false);
+    let any_after_silence = section.read("any-after-silence", Value::bool).unwrap_or(false);
     check_source(&section, mode);
     let always = CalendarLifetime::default();
     let own = secret.map(|secret| {
@@ -194,7 +195,7 @@ pub(crate) fn authentication<'a>(value: &Value<'a>, chains: &KeyChains<'a>) -> O
         send: key.send,
         accept: key.accept,
     });
-    Some(RipAuthentication { keys: keys.collect(), fail_secure })
+    Some(RipAuthentication { keys: keys.collect(), fail_secure, any_after_silence })
 }
 
 /// A key or a chain of them.

@@ -294,6 +294,9 @@ pub struct RipAuthentication {
     /// Whether nothing is sent and accepted any more when the last key is out of date. Default false: it is used on (RFC
     /// 4822 §5.1 (2)).
     pub fail_secure: bool,
+    /// Whether a neighbour that was silent for the invalid time may go on with any sequence number. Default false: with a
+    /// higher one or zero (RFC 4822 §2.3.2 (6)).
+    pub any_after_silence: bool,
 }
 
 /// A key with lifetimes of the calendar.

@@ -89,8 +89,8 @@ fn machine_config(config: &RipConfig, clock: &WallClock) -> trunkline_rip::Confi
             send: clock.lifetime(key.send, rank(key.send.from)),
             accept: clock.lifetime(key.accept, 0),
         });
-        interface.authentication =
-            Authentication { keys: keys.collect(), fail_secure: authentication.fail_secure };
+        let crate::config::RipAuthentication { fail_secure, any_after_silence, .. } = *authentication;
+        interface.authentication = Authentication { keys: keys.collect(), fail_secure, any_after_silence };
     }
     machine
 }

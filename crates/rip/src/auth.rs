@@ -81,6 +81,10 @@ pub struct Authentication {
     /// What to do when the last key is out of date. No: it is used on, and that is told (RFC 4822 §5.1 (2)). Yes: nothing
     /// is sent and nothing accepted.
     pub fail_secure: bool,
+    /// Whether a neighbour that was not heard for the invalid time may go on with any sequence number. No: with a higher one,
+    /// or zero, as RFC 4822 §2.3.2 (6) has it. Yes: for such as count from the start again when they restart; who has
+    /// recorded their messages can then replay them while they are silent.
+    pub any_after_silence: bool,
 }
 
 /// Why a message was refused.

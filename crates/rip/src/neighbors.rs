@@ -64,7 +64,7 @@ impl Neighbors {
     pub(crate) fn check_sequence(
         &self,
         now: Instant,
-        alive: Duration,
+        (alive, any_after_silence): (Duration, bool),
         (id, address): (InterfaceId, Ipv4Addr),
         (key, sequence): (u8, u32),
     ) -> Result<(), AuthFailure> {
@@ -73,7 +73,10 @@ impl Neighbors {
             return Ok(());
         };
         let is_alive = now.since(neighbor.heard) < alive;
-        let good = if is_alive { sequence >= *last } else { sequence > *last || sequence == 0 };
+        let good = match is_alive {
+            true => sequence >= *last,
+            false => sequence > *last || sequence == 0 || any_after_silence,
+        };
         if good { Ok(()) } else { Err(AuthFailure::OldSequence { sequence, last: *last }) }
     }
 

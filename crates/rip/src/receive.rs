@@ -98,7 +98,7 @@ impl Rip {
         let sequence = config.authentication.verify(now, message, octets).map_err(Refusal::Auth)?;
         // Stations that only ask have no count to keep.
         if let Some(number) = sequence.filter(|_| port == PORT) {
-            let alive = self.config.timers.invalid;
+            let alive = (self.config.timers.invalid, config.authentication.any_after_silence);
             let checked: Result<(), AuthFailure> =
                 self.neighbors.check_sequence(now, alive, (id, address), number);
             checked.map_err(Refusal::Auth)?;

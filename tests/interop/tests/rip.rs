@@ -160,7 +160,9 @@ fn version_1(lab: &Lab, kind: RipKind) {
 
 fn key_lines(mode: &str, secret: &str) -> (String, String) {
     let chain = format!("[[key-chain.k]]\nid = 7\nkey = \"{secret}\"\n");
-    (format!("authentication = {{ mode = \"{mode}\", key-chain = \"k\" }}\n"), chain)
+    // FRR counts from the start again when it restarts.
+    let more = "key-chain = \"k\", any-after-silence = true";
+    (format!("authentication = {{ mode = \"{mode}\", {more} }}\n"), chain)
 }
 
 fn authentication(lab: &Lab, kind: RipKind, modes: &[(&str, &str)]) {

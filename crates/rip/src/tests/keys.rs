@@ -21,7 +21,7 @@ fn key(id: u8, algorithm: Algorithm, secret: &str) -> Key {
 }
 
 fn with(keys: Vec<Key>) -> Config {
-    let authentication = Authentication { keys, fail_secure: false };
+    let authentication = Authentication { keys, ..Authentication::default() };
     config_with(|i| i.authentication = authentication.clone())
 }
 
@@ -179,6 +179,12 @@ fn sequence_numbers_do_not_go_back() {
     assert!(from(&mut us, 1) && !from(&mut us, 0));
     us.run_for(secs(200));
     assert!(from(&mut us, 2));
+    // Any, where that is wanted; while it is alive all is as before.
+    let mut config = with(keys());
+    config.interfaces.values_mut().for_each(|i| i.authentication.any_after_silence = true);
+    us.reconfigure(config);
+    us.run_for(secs(200));
+    assert!(from(&mut us, 1) && !from(&mut us, 0));
 }
 
 #[test]
@@ -252,7 +258,7 @@ fn the_last_key_is_used_on_and_that_is_told() {
         vec![only]
     };
     for fail_secure in [false, true] {
-        let authentication = Authentication { keys: keys(), fail_secure };
+        let authentication = Authentication { keys: keys(), fail_secure, ..Authentication::default() };
         let mut us = Us::up(config_with(|i| i.authentication = authentication.clone()));
         us.run_until(s(200));
         let outputs = us.run_for(secs(100));

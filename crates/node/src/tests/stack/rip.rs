@@ -257,7 +257,7 @@ fn keys(list: &[(u8, &str, CalendarLifetime)]) -> RipAuthentication {
         send: *send,
         accept: CalendarLifetime::default(),
     };
-    RipAuthentication { keys: list.iter().map(key).collect(), fail_secure: false }
+    RipAuthentication { keys: list.iter().map(key).collect(), fail_secure: false, any_after_silence: false }
 }
 
 /// The key that the last datagram of a node was authenticated with (RFC 2082 §3.2).
