@@ -1,5 +1,7 @@
 //! `/metrics`: OpenMetrics text. The names are stable.
 
+mod rip;
+
 use crate::error::ApiError;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -25,11 +27,12 @@ type Seconds = Family<Labels, Gauge<f64, AtomicU64>>;
 type Counters = Family<Labels, Counter>;
 
 /// The text, from the answers to the queries. A node without BGP has no BGP metrics, nor one without bridges any of
-/// spanning tree.
+/// spanning tree, nor one without RIP any of that.
 pub(crate) fn text(
     node: &Answer,
     (summary, neighbors): (&Answer, &Answer),
     trees: &Answer,
+    (rip, rip_neighbors): (&Answer, &Answer),
 ) -> Result<String, ApiError> {
     let mut registry = Registry::with_prefix("trunkline");
     match node {
@@ -52,6 +55,13 @@ pub(crate) fn text(
         }
         Answer::Error(error) if error.kind != ErrorKind::Unavailable => {}
         other => return Err(unexpected(other)),
+    }
+    match (rip, rip_neighbors) {
+        (Answer::Rip(summary), Answer::RipNeighbors(neighbors)) => {
+            rip::add(registry.sub_registry_with_prefix("rip"), summary, &neighbors.neighbors);
+        }
+        (Answer::Error(error), _) | (_, Answer::Error(error)) if error.kind == ErrorKind::NotRunning => {}
+        (Answer::Rip(_), other) | (other, _) => return Err(unexpected(other)),
     }
     let mut text = String::new();
     encode(&mut text, &registry).map_err(|e| ApiError::unavailable(e.to_string()))?;

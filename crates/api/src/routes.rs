@@ -18,7 +18,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 use tokio::sync::oneshot;
 use trunkline_core::Prefix;
-use trunkline_view::{Answer, Query, bgp};
+use trunkline_view::{Answer, Query, bgp, rip};
 
 /// The longest body of a request, in octets.
 const BODY_LIMIT: usize = 64 * 1024;
@@ -33,7 +33,7 @@ const PAGE: u32 = 1000;
 pub(crate) const OPENAPI: &str = include_str!("../openapi.json");
 
 /// Every URL.
-fn table() -> [(&'static str, MethodRouter<Backend>); 22] {
+fn table() -> [(&'static str, MethodRouter<Backend>); 26] {
     [
         ("/v1/query", post(query)),
         ("/v1/node", get(|b: State<Backend>| view(b, Query::Node))),
@@ -53,6 +53,10 @@ fn table() -> [(&'static str, MethodRouter<Backend>); 22] {
         ("/v1/spanning-tree/{bridge}/{port}/recover", post(recover)),
         ("/v1/tcp", get(|b: State<Backend>| view(b, Query::Tcp))),
         ("/v1/ip", get(|b: State<Backend>| view(b, Query::IpStatistics))),
+        ("/v1/rip", get(|b: State<Backend>| view(b, Query::Rip))),
+        ("/v1/rip/neighbors", get(|b: State<Backend>| view(b, Query::RipNeighbors))),
+        ("/v1/rip/routes", get(rip_routes)),
+        ("/v1/rip/clear", post(clear_rip)),
         ("/v1/reload", post(|b: State<Backend>| view(b, Query::Reload))),
         ("/v1/events", get(|State(b): State<Backend>| async move { events::stream(&b) })),
         ("/metrics", get(metrics)),
@@ -243,12 +247,42 @@ async fn routes(
     Ok(view(backend, query).await)
 }
 
+async fn rip_routes(
+    backend: State<Backend>,
+    parameters: Result<UrlQuery<RoutesParameters>, QueryRejection>,
+) -> Result<Response, ApiError> {
+    let UrlQuery(p) = parameters.map_err(|e| ApiError::invalid(e.body_text()))?;
+    let prefix = p.prefix.as_deref().map(parse_prefix).transpose()?;
+    let query = rip::RoutesQuery { prefix, cursor: p.cursor, limit: page_limit(p.limit)? };
+    Ok(view(backend, Query::RipRoutes(query)).await)
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ClearRipBody {
+    prefix: Option<Prefix>,
+}
+
+async fn clear_rip(
+    backend: State<Backend>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Response, ApiError> {
+    // A body is required, so that an empty request does not clear all.
+    let Some(ClearRipBody { prefix }) = read_body(&headers, body)? else {
+        return Err(ApiError::invalid("say {\"prefix\": …}; null means every route"));
+    };
+    Ok(view(backend, Query::RipClear { prefix }).await)
+}
+
 async fn metrics(State(backend): State<Backend>) -> Response {
     let node = ask(&backend, Query::Node).await;
     let summary = ask(&backend, Query::BgpSummary).await;
     let neighbors = ask(&backend, Query::BgpNeighbors { address: None }).await;
     let trees = ask(&backend, Query::SpanningTree { bridge: None }).await;
-    match metrics::text(&node, (&summary, &neighbors), &trees) {
+    let rip = ask(&backend, Query::Rip).await;
+    let rip_neighbors = ask(&backend, Query::RipNeighbors).await;
+    match metrics::text(&node, (&summary, &neighbors), &trees, (&rip, &rip_neighbors)) {
         Ok(text) => text_response(StatusCode::OK, metrics::CONTENT_TYPE, text),
         Err(error) => error.into_response(),
     }

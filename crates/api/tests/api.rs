@@ -70,6 +70,13 @@ fn urls_become_queries() {
     post(&fake, "/v1/bgp/neighbors/127.0.0.2/shutdown", Some(r#"{"message": "bye"}"#));
     let address = ip("127.0.0.2");
     assert_eq!(last_query(&fake), Query::BgpShutdown { address, message: Some("bye".into()) });
+    get(&fake, "/v1/rip/routes?prefix=10.1.2.3&cursor=5&limit=7");
+    let prefix = Some("10.1.2.3/32".parse().unwrap());
+    assert_eq!(last_query(&fake), Query::RipRoutes(rip::RoutesQuery { prefix, cursor: 5, limit: 7 }));
+    post(&fake, "/v1/rip/clear", Some(r#"{"prefix": "10.1.0.0/16"}"#));
+    assert_eq!(last_query(&fake), Query::RipClear { prefix: Some("10.1.0.0/16".parse().unwrap()) });
+    post(&fake, "/v1/rip/clear", Some(r#"{"prefix": null}"#));
+    assert_eq!(last_query(&fake), Query::RipClear { prefix: None });
     post(&fake, "/v1/spanning-tree/br0/eth1/recover", None);
     assert_eq!(last_query(&fake), Query::SpanningTreeRecover { bridge: "br0".into(), port: "eth1".into() });
     assert_eq!(post(&fake, "/v1/bgp/neighbors/127.0.0.2/shutdown", None).0, 200);
@@ -89,6 +96,8 @@ fn errors_have_their_status_and_say_why() {
         ("/v1/bgp/routes?limit=0", 400, "1 to 10000"),
         ("/v1/bgp/routes?limit=ten", 400, "limit"),
         ("/v1/routes?recieved=x", 400, "unknown field"),
+        ("/v1/rip/routes?limit=10001", 400, "1 to 10000"),
+        ("/v1/rip/routes?prefix=10.0.0.1/8", 400, "10.0.0.0/8"),
     ];
     for (target, status, words) in cases {
         let (got, body) = get(&fake, target);
@@ -98,6 +107,9 @@ fn errors_have_their_status_and_say_why() {
     let posts = [
         ("/v1/bgp/clear", None, 400),
         ("/v1/bgp/clear", Some(r#"{"soft": 3}"#), 400),
+        ("/v1/rip/clear", None, 400),
+        ("/v1/rip/clear", Some(r#"{"prefix": "10.0.0.1"}"#), 400),
+        ("/v1/rip/clear", Some(r#"{"route": null}"#), 400),
         ("/v1/bgp/neighbors/192.0.2.9/start", None, 404),
         ("/v1/node", None, 405),
     ];
@@ -112,13 +124,13 @@ fn errors_have_their_status_and_say_why() {
 }
 
 #[test]
-fn a_node_without_bgp_is_a_conflict_but_has_metrics() {
+fn a_node_without_bgp_and_rip_is_a_conflict_but_has_metrics() {
     let dir = Dir::new();
     let backend = trunkline_api::Backend {
         query: std::sync::Arc::new(|query, reply| {
             reply(match query {
                 Query::Node => Answer::Node(node()),
-                _ => Answer::error(ErrorKind::NotRunning, "this node does not run BGP"),
+                _ => Answer::error(ErrorKind::NotRunning, "this node does not run that"),
             });
         }),
         subscribe: std::sync::Arc::new(|_| {}),
@@ -129,6 +141,8 @@ fn a_node_without_bgp_is_a_conflict_but_has_metrics() {
     assert_eq!(client.request("GET", "/v1/bgp/summary", None).unwrap().status, 409);
     let text = client.request("GET", "/metrics", None).unwrap().text().unwrap();
     assert!(text.contains("trunkline_node_info") && !text.contains("bgp"), "{text}");
+    assert_eq!(client.request("GET", "/v1/rip", None).unwrap().status, 409);
+    assert!(!text.contains("rip"), "{text}");
 }
 
 #[test]
@@ -164,6 +178,25 @@ fn metrics_have_stable_names() {
         r#"trunkline_spanning_tree_port_inconsistent{bridge="br0",port="eth1"} 1"#,
         r#"trunkline_spanning_tree_port_forward_transitions_total{bridge="br0",port="eth1"} 3"#,
         r#"trunkline_spanning_tree_port_bpdus_total{bridge="br0",port="eth1",kind="rx_rst"} 5"#,
+        r#"trunkline_rip_routes{state="valid"} 6"#,
+        r#"trunkline_rip_routes{state="possibly down"} 2"#,
+        r#"trunkline_rip_routes{state="deleted"} 3"#,
+        "trunkline_rip_neighbors 1",
+        "trunkline_rip_changes_pending 1",
+        r#"trunkline_rip_interface_running{interface="eth0"} 1"#,
+        r#"trunkline_rip_datagrams_received_total{interface="eth0"} 9"#,
+        r#"trunkline_rip_responses_received_total{interface="eth0"} 5"#,
+        r#"trunkline_rip_triggered_updates_sent_total{interface="eth0"} 2"#,
+        r#"trunkline_rip_updates_sent_total{interface="eth0"} 0"#,
+        r#"trunkline_rip_datagrams_refused_total{interface="eth0",reason="auth_missing"} 4"#,
+        r#"trunkline_rip_entries_refused_total{interface="eth0",reason="bad_metric"} 3"#,
+        r#"trunkline_rip_requests_refused_total{interface="eth0",reason="requests_limited"} 2"#,
+        r#"trunkline_rip_key_problems_total{interface="eth0",reason="no_key"} 1"#,
+        r#"trunkline_rip_neighbor_up{interface="eth0",neighbor="192.0.2.2"} 1"#,
+        r#"trunkline_rip_neighbor_routes{interface="eth0",neighbor="192.0.2.2"} 4"#,
+        r#"trunkline_rip_neighbor_packets_total{interface="eth0",neighbor="192.0.2.2"} 5"#,
+        r#"trunkline_rip_neighbor_bad_packets_total{interface="eth0",neighbor="192.0.2.2"} 6"#,
+        r#"trunkline_rip_neighbor_bad_entries_total{interface="eth0",neighbor="192.0.2.2"} 7"#,
         "# EOF",
     ];
     for line in expected {

@@ -137,6 +137,7 @@ fn describes_every_query_answer_and_event() {
             Query::BgpStart { .. } | Query::Reload | Query::Arp { .. } | Query::Mac { .. } | Query::Tcp => {}
             Query::SpanningTree { .. } | Query::SpanningTreeMcheck { .. } => {}
             Query::SpanningTreeRecover { .. } => {}
+            Query::Rip | Query::RipNeighbors | Query::RipRoutes(_) | Query::RipClear { .. } => {}
             Query::IpStatistics | Query::Ping(_) | Query::Traceroute(_) | Query::TcpTransfer(_) => {}
             Query::TcpConnect(_) | Query::TcpListen { .. } | Query::TcpSend { .. } => {}
             Query::TcpClose { .. } | Query::TcpAbort { .. } => {}
@@ -175,6 +176,7 @@ fn every_path_answers_as_described_and_has_no_other_method() {
             let body = match path.as_str() {
                 "/v1/query" => Some(r#"{"query": "node"}"#),
                 "/v1/bgp/clear" => Some(r#"{"address": null}"#),
+                "/v1/rip/clear" => Some(r#"{"prefix": null}"#),
                 _ => None,
             };
             let response = fake.client.request(method, &target, body).unwrap();

@@ -9,6 +9,7 @@
 )]
 
 mod device;
+mod rip;
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -141,6 +142,10 @@ pub fn answer_to(query: &Query) -> Option<Answer> {
         Query::SpanningTreeMcheck { .. } | Query::SpanningTreeRecover { .. } => {
             Answer::Done(DoneView { message: "done".into() })
         }
+        Query::Rip => Answer::Rip(Box::new(rip::summary())),
+        Query::RipNeighbors => Answer::RipNeighbors(rip::neighbors()),
+        Query::RipRoutes(_) => Answer::RipRoutes(rip::routes()),
+        Query::RipClear { .. } => Answer::Done(DoneView { message: "done".into() }),
         Query::Tcp => Answer::Tcp(device::tcp()),
         Query::IpStatistics => Answer::IpStatistics(device::ip_statistics()),
         Query::Ping(_) => Answer::Ping(device::ping()),
@@ -304,6 +309,7 @@ pub fn events() -> Vec<Event> {
             as_path: "65002".into(),
             next_hop: Some(ip("127.0.0.2")),
         },
+        EventKind::Rip { prefix: Some("203.0.113.0/24".parse().unwrap()), message: "x".into() },
         EventKind::Fib { prefix: Some("203.0.113.0/24".parse().unwrap()), message: "x".into() },
         EventKind::Interface { name: "lo".into(), message: "down".into() },
         EventKind::Reload { message: "x".into() },
@@ -353,5 +359,6 @@ pub fn queries() -> Vec<Query> {
     ]
     .into_iter()
     .chain(device::queries())
+    .chain(rip::queries())
     .collect()
 }
