@@ -156,7 +156,7 @@ pub(crate) enum Command {
 
     /// Follow what happens on a node, until interrupted.
     ///
-    /// One line for each event: session state changes, best routes, interfaces, reloads. The time is that since the
+    /// One line for each event: session state changes, best routes, RIP, interfaces, reloads. The time is that since the
     /// node started. With --json each line is a JSON object.
     Watch,
 

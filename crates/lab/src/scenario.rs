@@ -150,6 +150,12 @@ pub enum Show {
     BgpNeighbors,
     /// BGP paths.
     BgpRoutes,
+    /// RIP's timers and interfaces: one entry.
+    Rip,
+    /// Routers that RIP hears.
+    RipNeighbors,
+    /// RIP's routes.
+    RipRoutes,
     /// What pings so far gave.
     Ping,
     /// What traceroutes so far gave.
@@ -162,7 +168,7 @@ pub enum Show {
 
 impl Show {
     /// All of them by name.
-    pub const ALL: [(&'static str, Show); 15] = [
+    pub const ALL: [(&'static str, Show); 18] = [
         ("arp", Show::Arp),
         ("mac", Show::Mac),
         ("spanning-tree", Show::SpanningTree),
@@ -174,6 +180,9 @@ impl Show {
         ("bgp-summary", Show::BgpSummary),
         ("bgp-neighbors", Show::BgpNeighbors),
         ("bgp-routes", Show::BgpRoutes),
+        ("rip", Show::Rip),
+        ("rip-neighbors", Show::RipNeighbors),
+        ("rip-routes", Show::RipRoutes),
         ("ping", Show::Ping),
         ("traceroute", Show::Traceroute),
         ("transfer", Show::Transfer),

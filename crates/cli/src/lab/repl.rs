@@ -36,7 +36,7 @@ enum Line {
         #[arg(value_parser = time)]
         at: Duration,
     },
-    /// What a node shows: `show r1 arp`, `show r1 bgp summary`.
+    /// What a node shows: `show r1 arp`, `show r1 bgp summary`, `show r1 rip routes`.
     Show {
         #[command(flatten)]
         of: ShowOf,

@@ -76,6 +76,7 @@ pub fn keys() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
         transfer = {}
         mcheck = {}
         recover = {}
+        clear-rip = {}
         expect = {}
     ";
     let mut keys = keys_with(SKELETON, |root| read(root, &Lines(SKELETON)));

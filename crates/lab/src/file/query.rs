@@ -1,9 +1,10 @@
-//! What a step asks of a node: pings, traceroutes, TCP connections, orders to spanning tree.
+//! What a step asks of a node: pings, traceroutes, TCP connections, orders to spanning tree and RIP.
 
 use super::units;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use toml::de::DeValue;
 use trunkline_config::{Section, Value};
+use trunkline_core::Prefix;
 use trunkline_node::config::DEFAULT_BRIDGE;
 use trunkline_view::Query;
 use trunkline_view::probe::{ConnectQuery, PingQuery, TracerouteQuery, TransferQuery};
@@ -97,6 +98,15 @@ pub(super) fn mcheck(section: &mut Section<'_>) -> Option<Query> {
 pub(super) fn recover(section: &mut Section<'_>) -> Option<Query> {
     let (bridge, port) = bridge_port(section)?;
     Some(Query::SpanningTreeRecover { bridge, port })
+}
+
+/// `clear-rip`.
+pub(super) fn clear_rip(section: &mut Section<'_>) -> Option<Query> {
+    let prefix = section.read("prefix", |v| match v.text()? {
+        Prefix::V4(prefix) => Some(Prefix::V4(prefix)),
+        Prefix::V6(_) => v.refuse(v.problem("is an IPv6 prefix", "expected an IPv4 prefix")),
+    });
+    Some(Query::RipClear { prefix })
 }
 
 /// A port of a bridge: of `br0`, unless another is named.

@@ -13,7 +13,7 @@ use trunkline_core::Duration;
 use trunkline_view::Query;
 
 /// What a step may do; it does one of these.
-const ACTIONS: [&str; 16] = [
+const ACTIONS: [&str; 17] = [
     "ping",
     "traceroute",
     "listen",
@@ -24,6 +24,7 @@ const ACTIONS: [&str; 16] = [
     "transfer",
     "mcheck",
     "recover",
+    "clear-rip",
     "cut",
     "restore",
     "crash",
@@ -161,6 +162,7 @@ fn action<'a>(key: &'static str, value: &Value<'a>, context: &Context<'_, 'a>) -
         "abort" => asked(query::abort, "node")?,
         "mcheck" => asked(query::mcheck, "node")?,
         "recover" => asked(query::recover, "node")?,
+        "clear-rip" => asked(query::clear_rip, "node")?,
         _ => return change(value, context),
     }))
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use trunkline_core::Instant;
 use trunkline_view::bgp::RoutesQuery;
 use trunkline_view::stp::{TreePortView, TreeView};
-use trunkline_view::{Answer, Query};
+use trunkline_view::{Answer, Query, rip};
 
 /// Entries of a page.
 const PAGE: u32 = 10_000;
@@ -61,6 +61,9 @@ pub(crate) fn state(lab: &mut Lab, node: NodeIndex, show: Show) -> Result<Vec<Va
                 cursor,
                 limit: PAGE,
             }),
+            Show::Rip => Query::Rip,
+            Show::RipNeighbors => Query::RipNeighbors,
+            Show::RipRoutes => Query::RipRoutes(rip::RoutesQuery { prefix: None, cursor, limit: PAGE }),
             Show::Ping | Show::Traceroute | Show::Transfer | Show::Events => return Ok(entries),
         };
         let answer = match lab.query(node, query, &mut ()) {
@@ -88,6 +91,9 @@ pub(crate) fn state(lab: &mut Lab, node: NodeIndex, show: Show) -> Result<Vec<Va
             Answer::BgpSummary(view) => add(&mut entries, &view.neighbors, None),
             Answer::BgpNeighbors(view) => add(&mut entries, &view.neighbors, None),
             Answer::BgpRoutes(view) => add(&mut entries, &view.paths, view.next),
+            Answer::Rip(view) => add(&mut entries, &[view], None),
+            Answer::RipNeighbors(view) => add(&mut entries, &view.neighbors, None),
+            Answer::RipRoutes(view) => add(&mut entries, &view.routes, view.next),
             Answer::IpStatistics(view) => add(&mut entries, &[view], None),
             Answer::Node(view) => add(&mut entries, &[view], None),
             Answer::Error(error) => return Err(error.message),

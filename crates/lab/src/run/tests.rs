@@ -117,3 +117,65 @@ fn an_answer_that_takes_time_is_waited_for() {
     assert!(matches!(run.ask("x", Query::Node, &mut |_| {}), Answer::Error(_)));
     assert!(matches!(run.ask("a", Query::Node, &mut |_| {}), Answer::Node(_)));
 }
+
+#[test]
+fn rip_is_shown_and_cleared() {
+    let text = r#"
+        until = "20s"
+        [node.r1.interface]
+        eth0.address = ["10.0.12.1/24"]
+        lan.address = ["10.1.0.1/16"]
+        [node.r2.interface]
+        eth0.address = ["10.0.12.2/24"]
+        lan.address = ["10.2.0.1/16"]
+        [[link]]
+        ends = ["r1.eth0", "r2.eth0"]
+        [[link]]
+        ends = ["r1.lan", "r2.lan"]
+        [[step]]
+        at = "10s"
+        expect = [
+            { node = "r1", show = "rip", has = { distance = 120, routes-valid = 3, interfaces = { name = "eth0", running = true } } },
+            { node = "r1", show = "rip-neighbors", where = { interface = "eth0" }, has = { address = "10.0.12.2", alive = true, routes = 1 } },
+            { node = "r1", show = "rip-routes", where = { prefix = "10.2.0.0/16" }, has = { metric = 2, paths = { next-hop = "10.0.12.2" }, timers = { name = "invalid", left = "> 150" } } },
+            { node = "r1", show = "rip-routes", count = 3 },
+            { node = "r1", show = "routes", where = { source = "rip" }, has = { prefix = "10.2.0.0/16", selected = true } },
+        ]
+        [[step]]
+        at = "11s"
+        clear-rip = { node = "r1", prefix = "10.2.0.0/16" }
+        [[step]]
+        at = "12s"
+        clear-rip = { node = "r1", prefix = "10.3.0.0/16" }
+        [[step]]
+        at = "13s"
+        clear-rip = { node = "r1" }
+        [[step]]
+        at = "19s"
+        expect = [
+            { node = "r1", show = "events", since = "11s", where = { words = "*10.2.0.0/16 is deleted: it was cleared" }, count = 2 },
+            { node = "r1", show = "rip-routes", where = { prefix = "10.2.0.0/16" }, has = { state = "valid", age = "< 7" } },
+        ]
+    "#;
+    let mut scenario = parse("lab.toml", text).unwrap_or_else(|e| panic!("{}", e.render(false))).scenario;
+    for node in &mut scenario.nodes {
+        let mut rip = trunkline_node::config::RipConfig::new();
+        for name in ["eth0", "lan"] {
+            rip.machine.interfaces.insert(name.to_owned(), Default::default());
+        }
+        node.rip = Some(rip);
+    }
+    let mut answers = Vec::new();
+    let mut hear = |entry: &Entry| {
+        if let Told::Answer { answer, .. } = &entry.told {
+            answers.push(format!("{answer:?}"));
+        }
+    };
+    let mut run = Run::new(scenario, &Options::default(), &mut hear).unwrap();
+    let outcome = run.run(&mut hear);
+    assert_eq!(outcome.failures.iter().map(ToString::to_string).collect::<Vec<_>>(), Vec::<String>::new());
+    assert_eq!(answers.len(), 3);
+    for (answer, words) in answers.iter().zip(["of 10.2.0.0/16 is", "no route to 10.3.0.0/16", "all that"]) {
+        assert!(answer.contains(words), "{answer}");
+    }
+}

@@ -11,6 +11,7 @@ use trunkline_core::MacAddr;
 use trunkline_node::config::{InterfaceConfig, Kind, NodeConfig, PortKind};
 
 mod rings;
+mod rip;
 
 /// A device with so many ports, the first with an address where it is a host.
 pub(super) fn device(name: &str, kind: Kind, ports: usize, address: u8) -> NodeConfig {

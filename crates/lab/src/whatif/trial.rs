@@ -12,7 +12,7 @@ use trunkline_core::{Duration, Instant, MacAddr};
 use trunkline_view::Query;
 use trunkline_view::probe::PingQuery;
 
-/// The network must be without a change for so long; with spanning tree or BGP for longer.
+/// The network must be without a change for so long; with spanning tree, BGP or RIP for longer.
 const QUIET: Duration = Duration::from_secs(5);
 
 /// As [`QUIET`] with BGP: a batch of routes may wait 30 s (RFC 4271 §10, MinRouteAdvertisementIntervalTimer).
@@ -119,9 +119,9 @@ impl Driver {
     }
 }
 
-/// Whether best routes, of which nodes tell only when watched, are of interest.
-fn has_bgp(scenario: &Scenario) -> bool {
-    scenario.nodes.iter().any(|node| node.bgp.is_some())
+/// Whether routes, of which nodes tell only when watched, are of interest.
+fn has_routes(scenario: &Scenario) -> bool {
+    scenario.nodes.iter().any(|node| node.bgp.is_some() || node.rip.is_some())
 }
 
 /// How long the network must be without a change to be at rest: a port listens and learns without a word.
@@ -131,8 +131,14 @@ fn quiet(scenario: &Scenario) -> Duration {
         let silence = (2 * u64::from(tree.forward_delay)).max(u64::from(tree.max_age));
         QUIET + Duration::from_secs(silence)
     });
-    let bgp = if has_bgp(scenario) { BGP_QUIET } else { QUIET };
-    trees.fold(bgp, Duration::max)
+    // A route may wait for the next update (RFC 2453 §3.8), which is a sixth late at most.
+    let rip = scenario.nodes.iter().filter_map(|node| node.rip.as_ref()).map(|rip| {
+        let update = rip.machine.timers.update;
+        QUIET + update + update / 6
+    });
+    let bgp = scenario.nodes.iter().any(|node| node.bgp.is_some());
+    let least = if bgp { BGP_QUIET } else { QUIET };
+    trees.chain(rip).fold(least, Duration::max)
 }
 
 /// All pairs of hosts, those of one sender together.
@@ -146,8 +152,8 @@ pub(super) fn survey(original: &Scenario, options: &Options) -> Result<Survey, T
     let topology = Topology::new(&scenario)?;
     let seed = options.seed.unwrap_or(original.seed);
     let mut watch = Watch::new(&topology);
-    let bgp = has_bgp(&scenario);
-    let mut driver = Driver::new(&scenario, seed, |lab| lab.watch(bgp), &mut watch)?;
+    let routes = has_routes(&scenario);
+    let mut driver = Driver::new(&scenario, seed, |lab| lab.watch(routes), &mut watch)?;
     let storm = |Storm(at): Storm| Trouble::Storm(at);
 
     let (quiet, patience) = (quiet(&scenario), Instant::ZERO + options.patience);
@@ -243,9 +249,9 @@ pub(super) fn run(original: &Scenario, survey: &Survey, failure: &Failure) -> Re
     let scenario = configured(original);
     let topology = Topology::new(&scenario)?;
     let mut watch = Watch::new(&topology);
-    let bgp = has_bgp(&scenario);
+    let routes = has_routes(&scenario);
     let prepare = |lab: &mut Lab| {
-        lab.watch(bgp);
+        lab.watch(routes);
         // From the start: who said what of the root.
         lab.watch_frames(true);
     };

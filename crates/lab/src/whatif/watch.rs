@@ -127,6 +127,7 @@ impl Observer for Watch<'_> {
             EventKind::SpanningTree { .. }
                 | EventKind::BgpState { .. }
                 | EventKind::BgpBest { .. }
+                | EventKind::Rip { prefix: Some(_), .. }
                 | EventKind::Fib { .. }
         );
         if is_change {
