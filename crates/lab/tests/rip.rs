@@ -28,7 +28,8 @@ fn loopback(router: usize) -> Ipv4Addr {
 /// Router `n` has an interface `ethL` for each of its links `L`, and RIP on all.
 fn network(seed: u64, routers: usize, links: &[(usize, usize)]) -> Network {
     let mut lab = Lab::new(seed);
-    let nodes: Vec<NodeIndex> = (0..routers).map(|n| lab.add_node(router(n, links), &mut ()).unwrap()).collect();
+    let nodes: Vec<NodeIndex> =
+        (0..routers).map(|n| lab.add_node(router(n, links), &mut ()).unwrap()).collect();
     let lay = |(number, &(a, b)): (usize, &(usize, usize))| {
         let name = format!("eth{number}");
         let config = LinkConfig { delay: Duration::from_millis(1), ..LinkConfig::new(&name) };
@@ -51,7 +52,9 @@ fn router(number: usize, links: &[(usize, usize)]) -> NodeConfig {
                 ..trunkline_rip::InterfaceConfig::default()
             },
         );
-        config.interfaces.push(InterfaceConfig { address: vec![address], ..InterfaceConfig::new(&name, port) });
+        config
+            .interfaces
+            .push(InterfaceConfig { address: vec![address], ..InterfaceConfig::new(&name, port) });
     };
     for (number_of_link, &(a, b)) in links.iter().enumerate() {
         let host = match number {
@@ -74,7 +77,13 @@ impl Network {
         while let Some(at) = queue.pop_front() {
             let next = metric[&at] + 1;
             for (_, &(_, a, b)) in self.up.iter().zip(&self.links).filter(|(up, _)| **up) {
-                let other = if a == at { b } else if b == at { a } else { continue };
+                let other = if a == at {
+                    b
+                } else if b == at {
+                    a
+                } else {
+                    continue;
+                };
                 if next < u32::from(INFINITY) && !metric.contains_key(&other) {
                     metric.insert(other, next);
                     queue.push_back(other);
@@ -92,7 +101,8 @@ impl Network {
             panic!("no routes");
         };
         let loopbacks = view.routes.iter().filter(|route| route.selected && route.source == RouteSource::Rip);
-        let number = |prefix: Prefix| (0..self.nodes.len()).find(|n| Prefix::host(loopback(*n).into()) == prefix);
+        let number =
+            |prefix: Prefix| (0..self.nodes.len()).find(|n| Prefix::host(loopback(*n).into()) == prefix);
         loopbacks.filter_map(|route| Some((number(route.prefix)?, route.metric))).collect()
     }
 

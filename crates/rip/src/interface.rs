@@ -2,7 +2,7 @@
 
 use crate::config::{InterfaceConfig, Send};
 use crate::counters::Counters;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 use trunkline_core::{Instant, Ipv4Prefix};
@@ -61,6 +61,9 @@ pub(crate) struct Interface {
     pub(crate) poisoned: BTreeMap<Ipv4Prefix, Instant>,
     /// A second, and the requests that were answered in it.
     pub(crate) answered: (Instant, u32),
+    /// When we asked all for their tables, and who was asked once more since then.
+    pub(crate) asked: Option<Instant>,
+    pub(crate) asked_back: BTreeSet<Ipv4Addr>,
     /// Before that nothing is told about bad datagrams.
     pub(crate) quiet_until: Instant,
     /// Whether it was told that the last key is out of date.
@@ -78,6 +81,8 @@ impl Interface {
             counters: Counters::default(),
             poisoned: BTreeMap::new(),
             answered: (Instant::ZERO, 0),
+            asked: None,
+            asked_back: BTreeSet::new(),
             quiet_until: Instant::ZERO,
             told_expired: false,
         }

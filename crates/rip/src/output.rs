@@ -166,18 +166,47 @@ impl Rip {
 
     /// Asks all on an interface for their whole tables (RFC 2453 §3.9.1).
     pub(crate) fn send_request(&mut self, now: Instant, id: InterfaceId, out: &mut Outbox<Output>) {
-        let Some(interface) = self.interfaces.get(&id) else { return };
+        let Some(interface) = self.interfaces.get_mut(&id) else { return };
         let Some(config) = interface.running().cloned() else { return };
+        interface.asked = Some(now);
+        interface.asked_back.clear();
         let destinations = interface.destinations(&config);
+        self.ask(now, id, &config, &destinations, out);
+    }
+
+    /// A neighbour has just asked for our table: it is new to the network. Where we are too, it may have come too late to hear
+    /// our own request, and only what is new to it is told to us by itself. So it is asked once more, once.
+    pub(crate) fn ask_back(
+        &mut self,
+        now: Instant,
+        id: InterfaceId,
+        neighbor: Ipv4Addr,
+        out: &mut Outbox<Output>,
+    ) {
+        let (update, limit) = (self.config.timers.update, self.config.limits.neighbors);
+        let Some(interface) = self.interfaces.get_mut(&id) else { return };
+        let Some(config) = interface.running().cloned().filter(|config| !config.passive) else { return };
+        let is_new = interface.asked.is_some_and(|at| now.since(at) < update);
+        let has_room = interface.asked_back.len() < limit;
+        if !is_new || !has_room || !interface.asked_back.insert(neighbor) {
+            return;
+        }
+        let Some(source) = interface.facing(neighbor) else { return };
+        let destination = [(source.address, neighbor)];
+        self.ask(now, id, &config, &destination, out);
+    }
+
+    fn ask(
+        &mut self,
+        now: Instant,
+        id: InterfaceId,
+        config: &InterfaceConfig,
+        destinations: &[(Ipv4Addr, Ipv4Addr)],
+        out: &mut Outbox<Output>,
+    ) {
         let version = if config.send == Send::V1 { 1 } else { 2 };
-        let sent = self.send(
-            now,
-            id,
-            (Command::Request, version),
-            &[Entry::WHOLE_TABLE],
-            (&destinations, PORT),
-            out,
-        );
+        let entries = [Entry::WHOLE_TABLE];
+        let sent = self.send(now, id, (Command::Request, version), &entries, (destinations, PORT), out);
         if let Some(interface) = self.interfaces.get_mut(&id).filter(|_| sent) {
             interface.counters.requests_sent += 1;
         }

@@ -175,6 +175,7 @@ impl Rip {
             interface.counters.requests_limited += 1;
             return;
         }
+        let is_router = message.asks_for_whole_table() && sender.port == PORT;
         let entries = if message.asks_for_whole_table() {
             // Split horizon is for those who would use the routes, not for those who watch.
             self.entries(id, config, Scope::Whole, sender.port == PORT, sender.version)
@@ -182,6 +183,9 @@ impl Rip {
             message.entries.into_iter().map(|entry| self.fill_in(id, entry)).collect()
         };
         self.send_answer(now, id, (sender.address, sender.port, sender.version), &entries, out);
+        if is_router {
+            self.ask_back(now, id, sender.address, out);
+        }
     }
 
     /// "if there is a route, put that route's metric in the metric field of the RTE. If there is no explicit route to the
