@@ -105,3 +105,17 @@ pub(crate) fn unshare_network() -> io::Result<()> {
     let result = unsafe { libc::unshare(libc::CLONE_NEWNET) };
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
+
+/// Sets the calendar's clock by so many nanoseconds, less than a second: tests only, as root.
+#[cfg(test)]
+pub(crate) fn step_clock(nanoseconds: i64) -> io::Result<()> {
+    // SAFETY: timex is a C structure of integers, for which zeros are values.
+    let mut change: libc::timex = unsafe { std::mem::zeroed() };
+    change.modes = libc::ADJ_SETOFFSET | libc::ADJ_NANO;
+    // The fraction counts upwards from the second before.
+    change.time.tv_sec = nanoseconds.div_euclid(1_000_000_000);
+    change.time.tv_usec = nanoseconds.rem_euclid(1_000_000_000);
+    // SAFETY: `change` is alive during the call and of the kernel's layout; the kernel reads and fills it.
+    let result = unsafe { libc::adjtimex(&mut change) };
+    if result >= 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}

@@ -57,4 +57,9 @@ impl Groups {
             tracing::debug!("RIP: leaving {MULTICAST} on interface {interface}: {error}");
         }
     }
+
+    #[cfg(test)]
+    pub(super) fn holders(&self) -> usize {
+        self.holders.len()
+    }
 }

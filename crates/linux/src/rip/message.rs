@@ -109,10 +109,7 @@ mod tests {
         assert_eq!(size_of::<libc::in_pktinfo>(), INFO);
         assert_eq!(std::mem::offset_of!(libc::in_pktinfo, ipi_spec_dst), 4);
         let octets = control(7, Ipv4Addr::new(192, 0, 2, 1));
-        assert_eq!(
-            octets[..WORD],
-            len.to_ne_bytes().repeat(1)[..4].iter().copied().chain([0; WORD - 4]).collect::<Vec<_>>()[..]
-        );
+        assert_eq!(octets[..WORD], (len as usize).to_ne_bytes());
         assert_eq!(interface_of(&octets), 7);
     }
 

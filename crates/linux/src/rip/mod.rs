@@ -290,6 +290,12 @@ impl RipSocket {
         self.close_at
     }
 
+    /// Sockets that hold memberships.
+    #[cfg(test)]
+    pub(crate) fn holders(&self) -> usize {
+        self.groups.holders()
+    }
+
     /// Datagrams lost to errors that go on, and what waits.
     #[cfg(test)]
     pub(crate) fn lost(&self) -> (u64, usize) {

@@ -4,6 +4,8 @@ mod bridges;
 mod bridges_follow;
 mod monitor;
 mod ports;
+mod rip;
+mod rip_socket;
 mod routes;
 mod runtime;
 mod tcp;

@@ -203,7 +203,7 @@ fn without_the_right_to_change_routes_a_node_runs_but_installs_nothing() {
 }
 
 /// Two namespaces joined by a cable; returns what runs closures in the far one.
-fn far_namespace() -> mpsc::Sender<Box<dyn FnOnce() + Send>> {
+pub(super) fn far_namespace() -> mpsc::Sender<Box<dyn FnOnce() + Send>> {
     ip("link add tl-lx-near type veth peer name tl-lx-far");
     let (jobs, inbox) = mpsc::channel::<Box<dyn FnOnce() + Send>>();
     let (tell, told) = mpsc::channel();
@@ -226,7 +226,7 @@ fn far_namespace() -> mpsc::Sender<Box<dyn FnOnce() + Send>> {
     jobs
 }
 
-fn within<T: Send + 'static>(
+pub(super) fn within<T: Send + 'static>(
     there: &mpsc::Sender<Box<dyn FnOnce() + Send>>,
     job: impl FnOnce() -> T + Send + 'static,
 ) -> T {
