@@ -5,7 +5,8 @@ use super::{eventually, in_namespace, ip};
 use crate::port::Port;
 use crate::{NodeHandle, Options, StartError, spawn};
 use rustix::thread::{CapabilitySet, capabilities, set_capabilities};
-use std::net::{Ipv4Addr, UdpSocket};
+use socket2::{Domain, Socket, Type};
+use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
 use std::sync::mpsc;
 use std::time::Duration;
 use trunkline_node::config::{
@@ -172,7 +173,7 @@ fn datagrams_leave_with_a_ttl_of_one_for_the_group_and_are_not_looped_back() {
                 let Ok((header, payload)) = ethernet::Header::parse(frame) else { return };
                 let Ok((ip, payload)) = ipv4::Header::parse(payload) else { return };
                 if ip.protocol == ipv4::Protocol::UDP {
-                    seen = Some((header, ip.clone(), udp::Header::parse(payload).unwrap()));
+                    seen = Some((header, ip, udp::Header::parse(payload).unwrap()));
                 }
             };
             port.receive(100, 1500, take).unwrap();
@@ -234,7 +235,11 @@ fn forty_interfaces() {
 fn another_rip_daemon_is_said_at_the_start_and_in_a_reload() {
     in_namespace(|| {
         let there = far_namespace();
-        let taken = UdpSocket::bind("0.0.0.0:520").unwrap();
+        // As other daemons open it.
+        let taken = Socket::new(Domain::IPV4, Type::DGRAM, None).unwrap();
+        taken.set_reuse_address(true).unwrap();
+        taken.bind_device(Some(b"tl-lx-near")).unwrap();
+        taken.bind(&SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 520).into()).unwrap();
         let (near, far) = near_and_far();
         let error = spawn(near.clone(), Options::default()).unwrap_err();
         assert!(matches!(error, StartError::Rip(_)));
@@ -295,6 +300,32 @@ fn without_the_right_to_the_port_a_node_says_so() {
         );
         // On no interface of the kernel, none is asked for.
         end([start(router("r", &[]))]);
+    });
+}
+
+/// A table that takes many turns and more than the kernel has room for comes across whole, and so does the farewell.
+#[test]
+fn ten_thousand_routes_come_and_go() {
+    const COUNT: u32 = 10_000;
+    in_namespace(|| {
+        let there = far_namespace();
+        let (mut near, mut far) = near_and_far();
+        for n in 1..COUNT {
+            let prefix = format!("{}.{}.{}.0/24", 20 + (n >> 16), (n >> 8) & 255, n & 255).parse().unwrap();
+            near.static_routes.push(StaticRoute { prefix, via: Vec::new(), interface: None, distance: 1 });
+        }
+        far.fib.install = false;
+        let (near, far) = (start(near), within(&there, move || start(far)));
+        // Its own network is connected.
+        let routes = |node: &NodeHandle| match ask(node, Query::Rip) {
+            Answer::Rip(view) => view.routes_valid,
+            other => panic!("{other:?}"),
+        };
+        eventually("all of them", || routes(&far) == u64::from(COUNT) + 1);
+        assert_eq!(neighbors(&far)[0].bad_packets, 0);
+        end([near]);
+        eventually("none of them", || routes(&far) == 1);
+        end([far]);
     });
 }
 
