@@ -1,7 +1,8 @@
 //! Membership of 224.0.0.9 on any number of interfaces.
 //!
 //! A socket may have so many memberships as `net.ipv4.igmp_max_memberships` says, which is 20 unless someone changed it.
-//! So they are held by sockets that do nothing else, as many as it takes; that which receives hears of all of them.
+//! So they are held by sockets that do nothing else, as many as it takes. That which receives hears what is for any group
+//! on its port (`IP_MULTICAST_ALL` of ip(7), which is on), and RIP ignores what comes by interfaces it does not run on.
 
 use socket2::{Domain, InterfaceIndexOrAddress, Protocol, Socket, Type};
 use std::collections::BTreeMap;
