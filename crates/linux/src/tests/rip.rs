@@ -20,14 +20,12 @@ use trunkline_wire::{ethernet, ipv4, udp};
 
 type Far = mpsc::Sender<Box<dyn FnOnce() + std::marker::Send>>;
 
-/// A node with RIP on some interfaces that advertises its static routes. It says all of them every second, since of two
-/// that begin together the first asks before the other hears it; what it has heard it believes for the usual 180 s.
+/// A node with RIP on some interfaces that advertises its static routes, with the usual timers.
 fn router(name: &str, interfaces: &[&str]) -> NodeConfig {
     let mut rip = RipConfig::new();
     for interface in interfaces {
         rip.machine.interfaces.insert((*interface).to_owned(), trunkline_rip::InterfaceConfig::default());
     }
-    rip.machine.timers.update = Duration::from_secs(1);
     let source = RouteSource::Static;
     rip.redistribute = vec![RipRedistribute { source, metric: 1, tag: 0, filter: None }];
     NodeConfig { rip: Some(rip), ..NodeConfig::new(name) }

@@ -343,6 +343,31 @@ fn version_2_without_a_mask() {
 }
 
 #[test]
+fn who_is_as_new_as_we_are_is_asked_once_more() {
+    let mut us = Us::bare(config());
+    us.interface(A, "a", true, &[(US, 16)]);
+    let whole = Message::new(Command::Request, 2, vec![Entry::WHOLE_TABLE]);
+    const NOBODY: [Ipv4Addr; 0] = [];
+    let asked = |outputs: &[Output]| -> Vec<Ipv4Addr> {
+        let asks = sent(outputs).into_iter().filter(|sent| sent.message.asks_for_whole_table());
+        asks.map(|sent| sent.destination).collect()
+    };
+    // It was not there yet when we asked, and will not tell by itself what is not new to it.
+    assert_eq!(asked(&us.message(A, PEER, &whole)), [PEER]);
+    assert_eq!(asked(&us.message(A, PEER, &whole)), NOBODY, "once");
+    assert_eq!(asked(&us.message(A, OTHER, &whole)), [OTHER]);
+    // Who only watches has nothing to tell, and who comes late tells all by itself.
+    let mut octets = Vec::new();
+    whole.emit(&mut octets);
+    assert_eq!(asked(&us.datagram(A, ([10, 1, 0, 77].into(), 5000), &octets)), NOBODY);
+    us.interface(A, "a", false, &[(US, 16)]);
+    us.interface(A, "a", true, &[(US, 16)]);
+    assert_eq!(asked(&us.message(A, PEER, &whole)), [PEER], "after each beginning");
+    us.run_for(secs(40));
+    assert_eq!(asked(&us.message(A, OTHER, &whole)), NOBODY);
+}
+
+#[test]
 fn a_request_goes_out_when_an_interface_comes_up() {
     // RFC 2453 §3.9.1: "When a router first comes up, it multicasts a Request on every connected network".
     let mut us = Us::bare(config());
