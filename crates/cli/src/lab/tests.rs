@@ -160,6 +160,47 @@ fn every_show_works_on_a_simulated_node() {
 }
 
 #[test]
+fn rip_of_a_simulated_node() {
+    let text = r#"
+        until = "20s"
+        [node.r1.interface]
+        eth0.address = ["10.0.12.1/24"]
+        [node.r2.interface]
+        eth0.address = ["10.0.12.2/24"]
+        lan.address = ["10.2.0.1/16"]
+        [[link]]
+        ends = ["r1.eth0", "r2.eth0"]
+        [[link]]
+        ends = ["r2.lan", "h.eth0"]
+        [node.h]
+        kind = "host"
+        interface.eth0.address = ["10.2.0.2/16"]
+    "#;
+    let mut scenario =
+        trunkline_lab::file::parse("x", text).unwrap_or_else(|e| panic!("{}", e.render(false))).scenario;
+    for node in scenario.nodes.iter_mut().filter(|node| node.name != "h") {
+        let mut rip = trunkline_node::config::RipConfig::new();
+        for interface in &node.interfaces {
+            rip.machine.interfaces.insert(interface.name.clone(), Default::default());
+        }
+        node.rip = Some(rip);
+    }
+    let mut run = Run::new(scenario, &Options::default(), &mut |_| {}).unwrap();
+    run.run_until(Instant::from_secs(10), &mut |_| {});
+    let mut seen = |words: &str| {
+        let cli = Cli::try_parse_from(["trunkline", "show"].into_iter().chain(words.split(' '))).unwrap();
+        let Command::Show(what) = cli.command else { panic!("{words}") };
+        let mut out = Vec::new();
+        show(&mut run, "r1", what, cli.json, PLAIN, &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    };
+    let all = ["rip", "rip neighbors", "rip routes", "rip routes 10.2.3.4", "routes 10.2.3.4"].map(&mut seen);
+    insta::assert_snapshot!(all.join("\n"));
+    let json: serde_json::Value = serde_json::from_str(&seen("rip routes --limit 1 --json")).unwrap();
+    assert_eq!((&json["routes"][0]["prefix"], &json["total"]), (&"10.0.12.0/24".into(), &2.into()));
+}
+
+#[test]
 fn names_that_are_not_there_are_explained() {
     assert!(lab("run prox-arp").1.unwrap().contains("did you mean proxy-arp?"));
     assert!(lab("run some/file.toml").1.unwrap().starts_with("cannot read some/file.toml"));
