@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::file::parse;
+use trunkline_node::config::{RipConfig, RipRedistribute};
 
 const LAB: &str = r#"
 title = "two hosts"
@@ -135,7 +136,7 @@ fn rip_is_shown_and_cleared() {
         [[step]]
         at = "10s"
         expect = [
-            { node = "r1", show = "rip", has = { distance = 120, routes-valid = 3, interfaces = { name = "eth0", running = true } } },
+            { node = "r1", show = "rip", has = { distance = 120, redistribute = ["static"], routes-valid = 3, interfaces = { name = "eth0", running = true } } },
             { node = "r1", show = "rip-neighbors", where = { interface = "eth0" }, has = { address = "10.0.12.2", alive = true, routes = 1 } },
             { node = "r1", show = "rip-routes", where = { prefix = "10.2.0.0/16" }, has = { metric = 2, paths = { next-hop = "10.0.12.2" }, timers = { name = "invalid", left = "> 150" } } },
             { node = "r1", show = "rip-routes", count = 3 },
@@ -153,16 +154,18 @@ fn rip_is_shown_and_cleared() {
         [[step]]
         at = "19s"
         expect = [
-            { node = "r1", show = "events", since = "11s", where = { words = "*10.2.0.0/16 is deleted: it was cleared" }, count = 2 },
+            { node = "r1", show = "events", since = "11s", where = { event = "rip", prefix = "10.2.0.0/16" }, has = { words = "RIP: 10.2.0.0/16 is deleted: it was cleared" }, count = 2 },
             { node = "r1", show = "rip-routes", where = { prefix = "10.2.0.0/16" }, has = { state = "valid", age = "< 7" } },
         ]
     "#;
     let mut scenario = parse("lab.toml", text).unwrap_or_else(|e| panic!("{}", e.render(false))).scenario;
     for node in &mut scenario.nodes {
-        let mut rip = trunkline_node::config::RipConfig::new();
+        let mut rip = RipConfig::new();
         for name in ["eth0", "lan"] {
             rip.machine.interfaces.insert(name.to_owned(), Default::default());
         }
+        let source = trunkline_view::RouteSource::Static;
+        rip.redistribute.push(RipRedistribute { source, metric: 1, tag: 0, filter: None });
         node.rip = Some(rip);
     }
     let mut answers = Vec::new();
