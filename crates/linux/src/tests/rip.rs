@@ -133,7 +133,8 @@ fn version_2_with_md5() {
             send: lifetime,
             accept: lifetime,
         };
-        let authentication = RipAuthentication { keys: vec![key], fail_secure: true };
+        let authentication =
+            RipAuthentication { keys: vec![key], fail_secure: true, any_after_silence: false };
         rip.authentication.insert(name.to_owned(), authentication);
     });
 }

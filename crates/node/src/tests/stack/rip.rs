@@ -316,7 +316,7 @@ fn keys_live_by_the_calendar() {
     net.run(200.0);
     assert_eq!(best(&mut net, "r1", "2.2.2.2/32"), None);
     let told = net.events.iter().any(
-        |(_, event)| matches!(event, EventKind::Rip { message } if message.contains("the key is another")),
+        |(_, event)| matches!(event, EventKind::Rip { message, .. } if message.contains("the key is another")),
     );
     assert!(told, "{:?}", net.events.last());
 }
