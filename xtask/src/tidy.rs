@@ -76,7 +76,8 @@ fn allowed(name: &str) -> Option<Vec<&'static str>> {
         machine if MACHINES.contains(&machine) => Some(base),
         "node" => with(&[]),
         "config" => with(&["node"]),
-        "lab" | "linux" => with(&["node", "config"]),
+        "lab" => with(&["node", "config", "explain"]),
+        "linux" => with(&["node", "config"]),
         "explain" => Some(base),
         "api" => Some(vec!["core", "view"]),
         "cli" => with(&["node", "config", "lab", "linux", "explain", "api"]),
@@ -230,7 +231,8 @@ fn files(root: &Path) -> Vec<PathBuf> {
                 if name != "target" && name != ".git" && !fuzz_output {
                     todo.push(path);
                 }
-            } else {
+            } else if name != ".git" {
+                // In a worktree it is a file, and none of the project's.
                 found.push(path);
             }
         }

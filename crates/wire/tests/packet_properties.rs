@@ -340,7 +340,7 @@ proptest! {
             prop_assert_eq!(packet.comment, comment.as_deref());
             prop_assert_eq!(packet.original_length as usize, frame.len());
         }
-        let names: Vec<_> = reader.interfaces().iter().map(|interface| interface.name).collect();
+        let names: Vec<_> = reader.interfaces().iter().map(|interface| interface.name.as_str()).collect();
         prop_assert_eq!(names, interfaces.each_ref().map(|interface| interface.name.as_str()));
     }
 

@@ -4,7 +4,9 @@
 
 use trunkline_wire::Malformed;
 use trunkline_wire::malformed::Reason;
-use trunkline_wire::pcapng::{Interface, LINKTYPE_ETHERNET, Packet, Reader, Writer};
+use trunkline_wire::pcapng::{
+    Decoder, Interface, LINKTYPE_ETHERNET, MAX_RECORD, Packet, Reader, Record, Writer,
+};
 
 /// Puts fields together, in one byte order.
 struct File {
@@ -191,4 +193,56 @@ fn pcap_of_both_byte_orders_and_resolutions() {
             assert!(Reader::new(&file.octets[..23]).is_err());
         }
     }
+}
+
+#[test]
+fn older_packet_blocks_and_drops_are_read() {
+    // draft-ietf-opsawg-pcapng §4.6 and its appendix on obsolete blocks
+    for big_endian in [false, true] {
+        let mut file = File::new(big_endian);
+        file.section();
+        file.interface(0, &[]);
+        let start = [file.u16s(&[0, 3]), file.u32s(&[0, 7, 2, 9])].concat();
+        file.block(2, &[&start, &[5, 6]]);
+        let dropped = if big_endian { 12u64.to_be_bytes() } else { 12u64.to_le_bytes() };
+        let option = [file.u16s(&[5, 8]), dropped.to_vec(), file.u16s(&[0, 0])].concat();
+        let start = file.u32s(&[0, 0, 0]);
+        file.block(5, &[&start, &option]);
+        let mut decoder = Decoder::default();
+        let (mut rest, mut packets) = (&file.octets[..], Vec::new());
+        while !rest.is_empty() {
+            let Record::Whole { len, packet } = decoder.next(rest).unwrap() else { panic!("{rest:?}") };
+            packets.extend(packet.map(|packet| (packet.nanos, packet.frame, packet.original_length)));
+            rest = &rest[len..];
+        }
+        assert_eq!(packets, [(7000, &[5, 6][..], 9)]);
+        assert_eq!(decoder.dropped(), 12);
+    }
+}
+
+#[test]
+fn a_decoder_says_how_much_more_it_needs() {
+    let mut file = File::new(false);
+    file.section();
+    file.interface(0, &[]);
+    file.enhanced(0, 1, &[1, 2, 3]);
+    let pcap = [file.u32s(&[0xa1b2_c3d4, 0, 0, 0, 65_535, 1, 5, 7, 2, 60]), vec![8, 9]].concat();
+    for octets in [file.octets, pcap] {
+        let (mut decoder, mut at, mut have) = (Decoder::default(), 0, 0);
+        while at < octets.len() {
+            match decoder.next(&octets[at..at + have]).unwrap() {
+                Record::Whole { len, .. } => (at, have) = (at + len, 0),
+                Record::Needs { len } => {
+                    assert!(len > have, "{len} of {have} at {at}");
+                    have = len;
+                }
+            }
+        }
+        assert_eq!(at, octets.len());
+    }
+    // Nobody reads a record without end.
+    let endless = File::new(false).u32s(&[0xa1b2_c3d4, 0, 0, 0, 65_535, 1, 5, 7, MAX_RECORD as u32 + 1, 60]);
+    let mut decoder = Decoder::default();
+    assert!(matches!(decoder.next(&endless), Ok(Record::Whole { len: 24, packet: None })));
+    assert_eq!(decoder.next(&endless[24..]).unwrap_err().reason, Reason::Length);
 }
