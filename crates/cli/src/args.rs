@@ -1,11 +1,13 @@
 //! The command line.
 
+mod capture;
 mod lab;
 mod probe;
 mod relay;
 mod rip;
 mod tree;
 
+pub(crate) use capture::DecodeOptions;
 pub(crate) use lab::{Lab, LabFile, LabRun, PairsShown, ShowOf, WhatIf, time};
 pub(crate) use probe::{PingOptions, TracerouteOptions, TransferOptions};
 pub(crate) use relay::RelayOptions;
@@ -153,6 +155,14 @@ pub(crate) enum Command {
     /// Run networks in virtual time.
     #[command(subcommand, infer_subcommands = true)]
     Lab(Lab),
+
+    /// Print the frames of a capture, one line each.
+    ///
+    /// Reads pcap and pcapng of Ethernet, IP, loopback and Linux cooked interfaces, also while they are written:
+    /// `tcpdump -U -w - | trunkline decode -`. A line has the frame's number, the seconds since the first frame, and what it
+    /// says; a BGP message stands at the frame that completes it. What is malformed is named with its place and never ends
+    /// the reading. With --json each line is a JSON object.
+    Decode(DecodeOptions),
 
     /// Follow what happens on a node, until interrupted.
     ///
@@ -441,6 +451,8 @@ mod tests {
             "trunkline lab fuzz arp --seeds 10",
             "trunkline lab whatif my.toml --fail 2 --for 30s --every 20ms --pairs all --rows 10 --seed 3 --json",
             "trunkline lab whatif my.toml --replay node --pcap captures",
+            "trunkline decode capture.pcapng -v",
+            "trunkline decode - --json",
             "trunkline completions zsh",
             "trunkline man",
         ];
@@ -472,6 +484,8 @@ mod tests {
             ("trunkline lab whatif arp --for 0s", "more than nothing"),
             ("trunkline lab whatif arp --pcap x", "--replay"),
             ("trunkline check", "<FILE>"),
+            ("trunkline decode", "<FILE>"),
+            ("trunkline decode x -v --json", "cannot be used with"),
             ("trunkline shwo", "show"),
         ];
         for (line, words) in cases {

@@ -97,7 +97,7 @@ fn simple_query(command: Command) -> Option<Query> {
             Query::SpanningTreeRecover { bridge, port }
         }
         Command::Run { .. } | Command::Check { .. } | Command::Watch => return None,
-        Command::Ping(_) | Command::Lab(_) | Command::Relay(_) => return None,
+        Command::Ping(_) | Command::Lab(_) | Command::Relay(_) | Command::Decode(_) => return None,
         Command::Completions { .. } | Command::Man { .. } => return None,
     })
 }

@@ -7,12 +7,14 @@
 //! | which node is meant | `client` |
 //! | the commands that talk to a node | `command` |
 //! | `lab` | `lab` |
+//! | captures | `decode` |
 //! | what people see | `show` |
 //! | drawings of spanning trees | `topology` |
 
 mod args;
 mod client;
 mod command;
+mod decode;
 mod lab;
 mod relay;
 mod run;
@@ -78,6 +80,7 @@ fn dispatch(cli: Cli, out: &mut impl Write) -> Result<(), Failure> {
         Command::Man { dir: Some(dir) } => clap_mangen::generate_to(Cli::command(), &dir)
             .map_err(|e| Failure::Message(format!("cannot write to {}: {e}", dir.display()))),
         Command::Relay(options) => relay::run(&options),
+        Command::Decode(options) => decode::decode(&options, cli.json, out),
         Command::Lab(lab) => lab::execute(lab, cli.json, out),
         command => {
             let client = client::find(&cli.node)?;

@@ -3,5 +3,14 @@
 //! | part | module |
 //! |---|---|
 //! | pcap and pcapng as a stream, link types | [`capture`] |
+//! | a frame taken apart | [`packet`] |
+//! | TCP streams put in order, messages in them | [`stream`], [`framer`] |
+//! | a frame in words, as data, in full | [`dissect`] |
 
 pub mod capture;
+pub mod dissect;
+pub mod framer;
+pub mod packet;
+pub mod stream;
+
+pub use dissect::push_number;

@@ -11,13 +11,12 @@
 //! | scenarios under random faults | [`fuzz`] |
 //! | what each failure of a link or node costs | [`whatif`] |
 //! | what links have carried, as pcapng | [`capture`] |
-//! | frames in words, events in words | [`dissect`], [`words`] |
+//! | events in words | [`words`]; frames in words: the crate `explain` |
 //! | one number for a whole run | [`digest`] |
 
 pub mod builtin;
 pub mod capture;
 pub mod digest;
-pub mod dissect;
 pub mod file;
 pub mod fuzz;
 pub mod link;

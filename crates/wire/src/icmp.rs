@@ -229,12 +229,17 @@ codes! {
 impl<'a> Message<'a> {
     /// Reads the payload of an IPv4 packet, all of it, and checks the checksum.
     pub fn parse(octets: &'a [u8]) -> Result<Message<'a>, Malformed> {
+        if octets.len() >= LEN && checksum::checksum(octets) != 0 {
+            return Err(Malformed::checksum("ICMP checksum"));
+        }
+        Message::parse_without_checksum(octets)
+    }
+
+    /// Reads a message that may be cut short, as in a capture.
+    pub fn parse_without_checksum(octets: &'a [u8]) -> Result<Message<'a>, Malformed> {
         let Some((&[kind, code, _, _, a, b, c, d], body)) = octets.split_first_chunk::<LEN>() else {
             return Err(Malformed::truncated("ICMP header"));
         };
-        if checksum::checksum(octets) != 0 {
-            return Err(Malformed::checksum("ICMP checksum"));
-        }
         let identifier = u16::from_be_bytes([a, b]);
         let sequence = u16::from_be_bytes([c, d]);
         Ok(match (kind, code) {

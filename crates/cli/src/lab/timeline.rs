@@ -4,7 +4,7 @@ use super::clock;
 use crate::show::{self, Color, Style};
 use serde_json::{Value, json};
 use trunkline_core::Instant;
-use trunkline_lab::dissect::dissect;
+use trunkline_explain::dissect::dissect;
 use trunkline_lab::run::{Entry, Failure, Told};
 use trunkline_lab::scenario::Action;
 use trunkline_view::{Answer, Query};

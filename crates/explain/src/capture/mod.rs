@@ -152,6 +152,12 @@ impl<R: Read> Capture<R> {
         self.offset += len as u64;
     }
 
+    /// Whether the next frame is here: if not, it may have to be waited for.
+    #[inline]
+    pub fn has_next(&self) -> bool {
+        self.decoder.has_whole(self.buffer.get(self.start..self.end).unwrap_or_default())
+    }
+
     /// Reads until there are `len` octets; false at the end of the input.
     #[cold]
     fn fill(&mut self, len: usize) -> Result<bool, CaptureError> {

@@ -2,13 +2,13 @@
 
 use super::show::seconds;
 use super::{Failure, Hear};
-use crate::dissect::{Dissection, Dissector};
 use crate::link::Fate;
 use crate::scenario::Action;
 use crate::sim::{Observer, Sight};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use trunkline_core::{Frame, Instant};
+use trunkline_explain::dissect::{Dissection, Dissector};
 use trunkline_view::{Answer, EventKind, Query};
 
 /// The most frames of a link, and the most events, that are kept for expectations: the latest.

@@ -114,6 +114,18 @@ impl Decoder {
         }
     }
 
+    /// Whether the record that `octets` begin with is whole, as far as its length says; before the first record unknown,
+    /// and so no.
+    pub fn has_whole(&self, octets: &[u8]) -> bool {
+        let (at, before) = match self.format {
+            Some(Format::Pcap) => (8, PCAP_RECORD),
+            Some(Format::Pcapng) => (4, 0),
+            None => return false,
+        };
+        let length = octets.get(at..).and_then(<[u8]>::first_chunk);
+        length.is_some_and(|length| number(self.big_endian, *length) as usize + before <= octets.len())
+    }
+
     fn file_header<'a>(&mut self, octets: &'a [u8]) -> Result<Record<'a>, Malformed> {
         let Some(magic) = octets.first_chunk::<4>() else { return Ok(Record::Needs { len: 4 }) };
         for big_endian in [false, true] {

@@ -1,10 +1,16 @@
 //! Frames of every kind, in words and as data.
 
 use super::*;
+use serde_json::json;
+use std::net::Ipv4Addr;
 use trunkline_core::{Ipv4Prefix, MacAddr};
+use trunkline_wire::arp::{Arp, Operation};
 use trunkline_wire::bgp::{ErrorCode, Notification, Open};
-use trunkline_wire::icmp::{RedirectCode, UnreachableCode};
-use trunkline_wire::tcp::{Flags, Options, SeqNum};
+use trunkline_wire::ethernet::{EtherType, Header};
+use trunkline_wire::icmp::{Message, RedirectCode, UnreachableCode};
+use trunkline_wire::ipv4::{self, Protocol};
+use trunkline_wire::tcp::{Flags, Options, Segment, SeqNum};
+use trunkline_wire::udp::Datagram;
 
 const A: MacAddr = MacAddr([2, 0, 0, 0, 0, 1]);
 const B: MacAddr = MacAddr([2, 0, 0, 0, 0, 2]);

@@ -1,32 +1,10 @@
-//! BPDUs, Root Link Queries, and the frames by which UplinkFast moves stations.
+//! BPDUs and Root Link Queries as data.
 
-use super::Dissection;
 use serde_json::{Value, json};
-use trunkline_wire::Malformed;
-use trunkline_wire::ethernet;
-use trunkline_wire::llc::{Llc, Snap};
 use trunkline_wire::stp::{Bpdu, BridgeId, Flags, Message, Priority, Role, RootLinkQuery};
 
-/// The SNAP header of UplinkFast's announcements of stations.
-const ANNOUNCEMENT: Snap = Snap { oui: [0x00, 0x00, 0x0c], pid: 0x200a };
-
-impl Dissection {
-    /// A frame with a length in place of an EtherType: if it is spanning tree's, the layer `stp`.
-    pub(super) fn spanning_tree(&mut self, frame: &[u8], payload: &[u8]) -> Result<(), Malformed> {
-        if let Some(message) = Message::parse(frame)? {
-            self.summary = message.to_string();
-            self.set("stp", layer(&message));
-        } else if let Ok((Llc { snap: Some(ANNOUNCEMENT), .. }, _)) = Llc::parse(payload)
-            && let Some(station) = ethernet::source(frame)
-        {
-            self.summary = format!("UplinkFast: {station} is behind this port now");
-            self.set("stp", json!({"type": "announcement", "station": station.to_string()}));
-        }
-        Ok(())
-    }
-}
-
-fn layer(message: &Message) -> Value {
+/// A message as data.
+pub(super) fn layer(message: &Message) -> Value {
     let (kind, body) = match message {
         Message::Bpdu(bpdu @ Bpdu::Config(_)) => ("config", bpdu.body()),
         Message::Bpdu(bpdu @ Bpdu::Rst(_)) => ("rst", bpdu.body()),
