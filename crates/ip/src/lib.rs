@@ -264,7 +264,8 @@ impl Ip {
         out: &mut Outbox<Output>,
     ) {
         self.counters.count_drop(reason);
-        if self.watching {
+        // What is for a group that nobody here is in comes all the time, and is nobody's trouble.
+        if self.watching && reason != DropReason::Multicast {
             out.push(Output::Event(Event::Dropped { interface, source, destination, reason }));
         }
     }
