@@ -7,7 +7,7 @@ mod relay;
 mod rip;
 mod tree;
 
-pub(crate) use capture::DecodeOptions;
+pub(crate) use capture::{DecodeOptions, ExplainOptions, LadderFormat};
 pub(crate) use lab::{Lab, LabFile, LabRun, PairsShown, ShowOf, WhatIf, time};
 pub(crate) use probe::{PingOptions, TracerouteOptions, TransferOptions};
 pub(crate) use relay::RelayOptions;
@@ -163,6 +163,13 @@ pub(crate) enum Command {
     /// says; a BGP message stands at the frame that completes it. What is malformed is named with its place and never ends
     /// the reading. With --json each line is a JSON object.
     Decode(DecodeOptions),
+
+    /// Say what went wrong in a capture, and why: of anybody's routers.
+    ///
+    /// Follows both ends of each BGP conversation, ARP, ICMP, RIP and spanning tree, and prints what is wrong with each, the
+    /// worst first: the evidence with its frames, what the wire does not exclude, what to try next, and the frames that
+    /// matter. The exit status is 0 where nothing is wrong, 3 where something is, 1 where the capture cannot be read.
+    Explain(ExplainOptions),
 
     /// Follow what happens on a node, until interrupted.
     ///
@@ -453,6 +460,9 @@ mod tests {
             "trunkline lab whatif my.toml --replay node --pcap captures",
             "trunkline decode capture.pcapng -v",
             "trunkline decode - --json",
+            "trunkline explain capture.pcapng --peer 192.0.2.1",
+            "trunkline explain - --ladder svg",
+            "trunkline explain --list --json",
             "trunkline completions zsh",
             "trunkline man",
         ];
@@ -486,6 +496,8 @@ mod tests {
             ("trunkline check", "<FILE>"),
             ("trunkline decode", "<FILE>"),
             ("trunkline decode x -v --json", "cannot be used with"),
+            ("trunkline explain", "<FILE>"),
+            ("trunkline explain x --ladder png", "svg"),
             ("trunkline shwo", "show"),
         ];
         for (line, words) in cases {

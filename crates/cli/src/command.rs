@@ -98,6 +98,7 @@ fn simple_query(command: Command) -> Option<Query> {
         }
         Command::Run { .. } | Command::Check { .. } | Command::Watch => return None,
         Command::Ping(_) | Command::Lab(_) | Command::Relay(_) | Command::Decode(_) => return None,
+        Command::Explain(_) => return None,
         Command::Completions { .. } | Command::Man { .. } => return None,
     })
 }

@@ -7,7 +7,7 @@
 //! | which node is meant | `client` |
 //! | the commands that talk to a node | `command` |
 //! | `lab` | `lab` |
-//! | captures | `decode` |
+//! | captures | `decode`, `explain` |
 //! | what people see | `show` |
 //! | drawings of spanning trees | `topology` |
 
@@ -15,6 +15,7 @@ mod args;
 mod client;
 mod command;
 mod decode;
+mod explain;
 mod lab;
 mod relay;
 mod run;
@@ -30,6 +31,9 @@ use std::process::ExitCode;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// The exit status where something is wrong in a capture.
+const FOUND: u8 = 3;
+
 /// Why the command failed.
 #[derive(Debug)]
 pub(crate) enum Failure {
@@ -37,6 +41,8 @@ pub(crate) enum Failure {
     Message(String),
     /// All is said already.
     Said,
+    /// A capture was read, and something is wrong in it.
+    Found,
     /// Writing to stdout failed.
     Output(io::Error),
 }
@@ -64,6 +70,7 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
         Err(Failure::Said) => ExitCode::FAILURE,
+        Err(Failure::Found) => ExitCode::from(FOUND),
     }
 }
 
@@ -81,6 +88,7 @@ fn dispatch(cli: Cli, out: &mut impl Write) -> Result<(), Failure> {
             .map_err(|e| Failure::Message(format!("cannot write to {}: {e}", dir.display()))),
         Command::Relay(options) => relay::run(&options),
         Command::Decode(options) => decode::decode(&options, cli.json, out),
+        Command::Explain(options) => explain::explain(&options, cli.json, out),
         Command::Lab(lab) => lab::execute(lab, cli.json, out),
         command => {
             let client = client::find(&cli.node)?;

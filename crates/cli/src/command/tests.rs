@@ -90,7 +90,7 @@ fn run(node: &Node, line: &str) -> (String, Option<String>) {
     let done = execute(cli.command, &node.client, cli.json, Style { color: false }, &mut out);
     let failure = done.err().map(|f| match f {
         Failure::Message(message) => message,
-        Failure::Said => String::new(),
+        Failure::Said | Failure::Found => String::new(),
         Failure::Output(error) => panic!("{error}"),
     });
     (String::from_utf8(out).unwrap(), failure)

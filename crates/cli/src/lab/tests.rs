@@ -14,7 +14,7 @@ fn lab(line: &str) -> (String, Option<String>) {
     let mut out = Vec::new();
     let failure = execute(lab, cli.json, &mut out).err().map(|failure| match failure {
         Failure::Message(message) => message,
-        Failure::Said => String::new(),
+        Failure::Said | Failure::Found => String::new(),
         Failure::Output(error) => panic!("{error}"),
     });
     (String::from_utf8(out).unwrap(), failure)

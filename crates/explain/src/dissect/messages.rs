@@ -91,7 +91,7 @@ impl Summary {
 }
 
 /// Says that octets are no message.
-pub(super) fn fault(error: &Notification, octets: &[u8], out: &mut String) {
+pub(crate) fn fault(error: &Notification, octets: &[u8], out: &mut String) {
     let shown = octets.get(..octets.len().min(24)).unwrap_or(octets);
     put!(out, "malformed: {} instead of a message, as it begins with ", error.error());
     match str::from_utf8(shown) {

@@ -24,6 +24,11 @@ pub fn push_number(number: u64, out: &mut String) {
     line::number(number, out);
 }
 
+/// From whom to whom the packet was that an ICMP error quotes.
+pub(crate) fn quoted(original: &[u8]) -> Option<(std::net::IpAddr, std::net::IpAddr)> {
+    line::quoted(original)
+}
+
 /// What is in a frame.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Dissection {

@@ -1,0 +1,255 @@
+//! Connections that never became a session.
+
+use super::{Case, PATIENCE, of_notification};
+use crate::follow::connection::QuotedKind;
+use crate::rules::Verdict;
+use std::net::IpAddr;
+use trunkline_wire::bgp::MessageType;
+
+/// Seconds without an answer to an OPEN that mean something: a busy daemon may take a few.
+const SLOW: f64 = 8.0;
+
+/// The TTL of a speaker with TTL security, and how far a router may be away that still counts as near (RFC 5082 §3).
+const MAX_TTL: u8 = 255;
+
+/// Why it never became one; none where nothing is wrong, or too little is seen.
+pub(super) fn judge(case: &Case<'_>) -> Option<Verdict> {
+    let connection = case.connection;
+    let [(client, _), (server, _)] = connection.ends;
+    if let Some(verdict) = notified(case) {
+        return Some(verdict);
+    }
+    for index in [1, 0] {
+        let (side, a, b) = case.side(index);
+        if let Some((at, words)) = &side.foreign {
+            return Verdict::new("foreign", a, b, *at).map(|v| v.shown(words, &[*at]));
+        }
+    }
+    if let Some(at) = connection.refused {
+        let frames = [connection.syn.map_or(at, |(first, ..)| first), at];
+        let words = "the SYN is answered by a RST with sequence number 0";
+        return Verdict::new("refused", server, client, at).map(|v| v.shown(words, &frames));
+    }
+    let sent = connection.sides.iter().any(|side| side.opened.is_some());
+    match (connection.syn_ack, connection.opened) {
+        (None, None) if !sent && connection.sides.iter().any(|side| side.first.is_none()) => no_answer(case),
+        (Some(_), None) if !sent => half_open(case),
+        _ => opened(case),
+    }
+}
+
+/// The first NOTIFICATION of either side.
+pub(super) fn notified(case: &Case<'_>) -> Option<Verdict> {
+    let all = [0, 1].into_iter().filter_map(|index| {
+        let (side, a, b) = case.side(index);
+        side.notifications.first().map(|(at, notification)| (*at, index, a, b, notification))
+    });
+    let (at, index, a, b, notification) = all.min_by_key(|(at, ..)| *at)?;
+    let (other, ..) = case.side(1 - index);
+    if notification.code == 4 && case.connection.established().is_none() {
+        // The hold timer of a speaker that waits for an OPEN or a KEEPALIVE (RFC 4271 §8.2.2).
+        let words = format!("{a} gives up: NOTIFICATION {notification}");
+        let waited = silent_peer(case, 1 - index).or_else(|| case.missing(b, a));
+        return waited.map(|verdict| verdict.shown(words, &[at]));
+    }
+    let mut verdict = of_notification(a, b, at, notification)?;
+    if let Some(opened) = &other.opened
+        && notification.code == 2
+    {
+        let words = format!("the OPEN of {b} says AS {}, hold time {} s", opened.asn, opened.hold_time);
+        verdict = verdict.shown(words, &[opened.at]);
+    }
+    if notification.code == 3
+        && let Some((at, words)) = other.faults.last()
+    {
+        verdict = verdict.shown(format!("an UPDATE of {b}: {words}"), &[*at]);
+    }
+    Some(verdict)
+}
+
+/// SYNs alone.
+fn no_answer(case: &Case<'_>) -> Option<Verdict> {
+    let connection = case.connection;
+    let [(client, _), (server, _)] = connection.ends;
+    let (first, times, last) = connection.syn?;
+    let icmp = |kind: QuotedKind| connection.icmp.iter().find(|quoted| quoted.kind == kind);
+    let (sender, ..) = case.side(0);
+    if let Some(quoted) = icmp(QuotedKind::TimeExceeded) {
+        let words = format!(
+            "{} says that the TTL ran out of the SYN, which {client} sent with TTL {}",
+            quoted.by,
+            sender.ttl.map_or(0, |(lowest, _)| lowest)
+        );
+        return Verdict::new("ttl-exceeded", server, client, quoted.at)
+            .map(|v| v.shown(words, &[first, quoted.at]));
+    }
+    if let Some(quoted) = icmp(QuotedKind::Unreachable) {
+        let words = format!("{} answers the SYN: {}", quoted.by, quoted.words);
+        return Verdict::new("unreachable", server, client, quoted.at)
+            .map(|v| v.shown(words, &[first, quoted.at]));
+    }
+    if times < 2 {
+        // Nobody has said that there was no answer; at the end of a capture there was no time for it.
+        return None;
+    }
+    let frames = [first, last];
+    let [md5, ao, _] = sender.signed;
+    let words = format!("{times} SYNs, nothing comes back");
+    let (id, a, b) = match (md5 > 0, ao > 0) {
+        (_, true) => ("ao-silence", server, client),
+        (true, _) => match reverse(case) {
+            Some(true) => ("md5-differs", server, client),
+            Some(false) => ("md5-one-side", client, server),
+            None => ("md5-silence", server, client),
+        },
+        _ if reverse(case) == Some(true) => ("md5-one-side", server, client),
+        _ => ("silence", server, client),
+    };
+    let ttl = sender.ttl.map_or(0, |(lowest, _)| lowest);
+    Verdict::new(id, a, b, last)
+        .map(|v| v.shown(words, &frames).shown(format!("the SYN has TTL {ttl}"), &[first]))
+}
+
+/// Whether the other end, which also tries to connect and also gets no answer, signs.
+fn reverse(case: &Case<'_>) -> Option<bool> {
+    let [(client, _), (server, _)] = case.connection.ends;
+    let mut others = case.conversation.connections.iter().filter(|other| {
+        let [(a, _), (b, _)] = other.ends;
+        a == server
+            && b == client
+            && other.syn.is_some_and(|(_, times, _)| times > 1)
+            && other.opened.is_none()
+    });
+    others.next().map(|other| other.sides.first().is_some_and(|side| side.signed.first() > Some(&0)))
+}
+
+/// A SYN-ACK on which nobody goes on.
+fn half_open(case: &Case<'_>) -> Option<Verdict> {
+    let connection = case.connection;
+    let [(client, _), (server, _)] = connection.ends;
+    let (first, times, last) = connection.syn_ack?;
+    if times < 2 {
+        return None;
+    }
+    let (ours, theirs) = (case.side(0).0.ttl?, case.side(1).0.ttl?);
+    let words = format!("{times} SYN-ACKs, which {client} does not acknowledge");
+    let id = if ours.1 == MAX_TTL && theirs.1 < MAX_TTL - 1 { "ttl-security" } else { "syn-ack-unanswered" };
+    let ttl = format!("{client} sends with TTL {}, {server} with {}", ours.1, theirs.1);
+    Verdict::new(id, server, client, last).map(|v| v.shown(words, &[first, last]).shown(ttl, &[first]))
+}
+
+/// A connection on which data could flow.
+fn opened(case: &Case<'_>) -> Option<Verdict> {
+    // Who ends it, having sent nothing: the accepting end has no such neighbor.
+    let ends = |index: usize| {
+        let (side, ..) = case.side(index);
+        [side.fin, side.rst].into_iter().flatten().map(|(at, _)| at).min()
+    };
+    let (by_client, by_server) = (ends(0), ends(1));
+    let first = match (by_client, by_server) {
+        (Some(client), Some(server)) => Some(usize::from(server < client)),
+        (Some(_), None) => Some(0),
+        (None, Some(_)) => Some(1),
+        (None, None) => None,
+    };
+    let Some(closer) = first else {
+        return [1, 0].into_iter().find_map(|index| silent_peer(case, index));
+    };
+    let (side, a, b) = case.side(closer);
+    let (other, ..) = case.side(1 - closer);
+    let at = ends(closer)?;
+    if case.lost_collision() {
+        return None;
+    }
+    if side.sent_nothing() {
+        // Who has waited long for an OPEN and then closes, has done right.
+        if other.sent_nothing() && closer == 0 || closer == 0 && other.opened.is_none() {
+            let waited = at.since(case.connection.first);
+            if waited > SLOW {
+                return silent_peer(case, 1).or_else(|| case.missing(a, b));
+            }
+            let words = format!("{a} closes {waited:.3} s after its SYN");
+            return Verdict::new("gave-up", a, b, at).map(|v| v.shown(words, &[at]));
+        }
+        if closer == 0 {
+            return None;
+        }
+        return unwanted(case, a, b);
+    }
+    if other.sent_nothing() && other.acknowledges(side) {
+        return silent_peer(case, 1 - closer);
+    }
+    if let Some(verdict) = case.missing(a, b) {
+        let words = format!("{a} ends the connection");
+        return Some(verdict.shown(words, &[at]));
+    }
+    if side.opened.is_some() && other.opened.is_some() {
+        let words = format!("{a} ends the connection, no NOTIFICATION before");
+        return Verdict::new("dropped-after-open", a, b, at).map(|v| v.shown(words, &[at]));
+    }
+    // Of a connection that began before the capture, nobody knows what was said.
+    let words = format!("{a} ends a connection whose beginning is not in the capture");
+    case.connection
+        .syn
+        .is_none()
+        .then(|| Verdict::new("cannot-tell", a, b, at))?
+        .map(|v| v.shown(words, &[at]))
+}
+
+/// The accepting end `a` closes without a word.
+fn unwanted(case: &Case<'_>, a: IpAddr, b: IpAddr) -> Option<Verdict> {
+    let (side, ..) = case.side(1);
+    let (other, ..) = case.side(0);
+    let frames: Vec<_> = [side.fin, side.rst].into_iter().flatten().map(|(at, _)| at).collect();
+    let at = frames.iter().min().copied()?;
+    let what = match (side.fin, side.rst) {
+        (Some(_), Some(_)) => "FIN and RST",
+        (Some(_), None) => "FIN",
+        _ => "RST",
+    };
+    let how = match &other.opened {
+        Some(opened) => format!(
+            "{a} ends the connection by {what} and answers the OPEN of frame {} by no message",
+            opened.at.frame
+        ),
+        None => format!("{a} accepts the connection and ends it by {what}"),
+    };
+    let how = format!("{how}: by its sequence numbers it has sent not one octet");
+    // Whom does it want instead? It connects to another address behind the same station.
+    let station = other.station.or_else(|| case.facts.stations.get(&b).copied());
+    let wanted = case.facts.conversations.values().find_map(|conversation| {
+        conversation.connections.iter().find_map(|connection| {
+            let [(from, _), (to, _)] = connection.ends;
+            let same = station.is_some() && case.facts.stations.get(&to).copied() == station;
+            (from == a && to != b && same).then_some((to, connection.first))
+        })
+    });
+    if let Some((to, seen)) = wanted {
+        let words = format!("{a} itself connects to {to}, which is the same station");
+        return Verdict::new("update-source", a, b, at).map(|v| v.shown(how, &frames).shown(words, &[seen]));
+    }
+    Verdict::new("closed-before-open", a, b, at).map(|v| v.shown(how, &frames))
+}
+
+/// Side `index` does not answer what it has got: no OPEN, or no KEEPALIVE.
+fn silent_peer(case: &Case<'_>, index: usize) -> Option<Verdict> {
+    let (side, a, b) = case.side(index);
+    let (other, ..) = case.side(1 - index);
+    let asked = other.opened.as_ref()?.at;
+    let until = case.connection.ended().unwrap_or(case.end);
+    let waited = until.since(asked);
+    if waited < SLOW.min(PATIENCE * 2.0) || !side.gaps.is_empty() {
+        return None;
+    }
+    if side.sent_nothing() && other.is_acknowledged() {
+        let words = format!("the OPEN of {b} is acknowledged; in {waited:.0} s {a} sends not one octet");
+        return Verdict::new("open-unanswered", a, b, until).map(|v| v.shown(words, &[asked, until]));
+    }
+    let own = side.opened.as_ref()?.at;
+    if side.count(MessageType::Keepalive) == 0 && side.sent_only_open() && waited >= SLOW {
+        let words =
+            format!("{a} has the OPEN of {b} and has sent its own, but no KEEPALIVE in {waited:.0} s");
+        return Verdict::new("stuck-after-open", a, b, until).map(|v| v.shown(words, &[asked, own, until]));
+    }
+    None
+}
