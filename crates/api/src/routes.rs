@@ -18,6 +18,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 use tokio::sync::oneshot;
 use trunkline_core::Prefix;
+use trunkline_view::explain::RouteQuery;
 use trunkline_view::{Answer, Query, bgp, rip};
 
 /// The longest body of a request, in octets.
@@ -33,7 +34,7 @@ const PAGE: u32 = 1000;
 pub(crate) const OPENAPI: &str = include_str!("../openapi.json");
 
 /// Every URL.
-fn table() -> [(&'static str, MethodRouter<Backend>); 26] {
+fn table() -> [(&'static str, MethodRouter<Backend>); 27] {
     [
         ("/v1/query", post(query)),
         ("/v1/node", get(|b: State<Backend>| view(b, Query::Node))),
@@ -45,6 +46,7 @@ fn table() -> [(&'static str, MethodRouter<Backend>); 26] {
         ("/v1/bgp/routes", get(bgp_routes)),
         ("/v1/bgp/clear", post(clear)),
         ("/v1/routes", get(routes)),
+        ("/v1/explain/route", get(explain_route)),
         ("/v1/interfaces", get(|b: State<Backend>| view(b, Query::Interfaces))),
         ("/v1/arp", get(|b: State<Backend>| view(b, Query::Arp { interface: None }))),
         ("/v1/mac", get(|b: State<Backend>| view(b, Query::Mac { bridge: None }))),
@@ -245,6 +247,24 @@ async fn routes(
     let prefix = p.prefix.as_deref().map(parse_prefix).transpose()?;
     let query = Query::Routes { prefix, cursor: p.cursor, limit: page_limit(p.limit)? };
     Ok(view(backend, query).await)
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ExplainParameters {
+    prefix: String,
+    from: Option<IpAddr>,
+    to: Option<IpAddr>,
+}
+
+async fn explain_route(
+    backend: State<Backend>,
+    parameters: Result<UrlQuery<ExplainParameters>, QueryRejection>,
+) -> Result<Response, ApiError> {
+    let UrlQuery(ExplainParameters { prefix, from, to }) =
+        parameters.map_err(|e| ApiError::invalid(e.body_text()))?;
+    let query = RouteQuery { prefix: parse_prefix(&prefix)?, from, to };
+    Ok(view(backend, Query::ExplainRoute(query)).await)
 }
 
 async fn rip_routes(

@@ -70,6 +70,9 @@ fn urls_become_queries() {
     post(&fake, "/v1/bgp/neighbors/127.0.0.2/shutdown", Some(r#"{"message": "bye"}"#));
     let address = ip("127.0.0.2");
     assert_eq!(last_query(&fake), Query::BgpShutdown { address, message: Some("bye".into()) });
+    get(&fake, "/v1/explain/route?prefix=10.1.2.3&to=127.0.0.2");
+    let (prefix, to) = ("10.1.2.3/32".parse().unwrap(), Some(address));
+    assert_eq!(last_query(&fake), Query::ExplainRoute(explain::RouteQuery { prefix, from: None, to }));
     get(&fake, "/v1/rip/routes?prefix=10.1.2.3&cursor=5&limit=7");
     let prefix = Some("10.1.2.3/32".parse().unwrap());
     assert_eq!(last_query(&fake), Query::RipRoutes(rip::RoutesQuery { prefix, cursor: 5, limit: 7 }));

@@ -1,5 +1,6 @@
 //! Policy: `accept`, `reject` and named prefix lists with actions. A richer language takes this place later.
 
+use std::fmt;
 use std::sync::Arc;
 use trunkline_core::{Asn, Prefix};
 use trunkline_wire::bgp::{Community, LargeCommunity};
@@ -65,6 +66,20 @@ pub enum Action {
     RemoveLargeCommunity(LargeCommunity),
 }
 
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Action::SetLocalPref(value) => write!(f, "LOCAL_PREF {value}"),
+            Action::SetMed(value) => write!(f, "MULTI_EXIT_DISC {value}"),
+            Action::Prepend(asn, times) => write!(f, "AS {asn} {times} times in front of AS_PATH"),
+            Action::AddCommunity(c) => write!(f, "community {c} added"),
+            Action::RemoveCommunity(c) => write!(f, "community {c} removed"),
+            Action::AddLargeCommunity(c) => write!(f, "large community {c} added"),
+            Action::RemoveLargeCommunity(c) => write!(f, "large community {c} removed"),
+        }
+    }
+}
+
 impl Policy {
     /// The number of the first rule that matches `prefix`, where it accepts; none: the route is rejected.
     pub(crate) fn find(&self, prefix: Prefix) -> Option<u16> {
@@ -79,6 +94,30 @@ impl Policy {
                 if accepts { u16::try_from(at).ok() } else { None }
             }
         }
+    }
+
+    /// Which rule decides about `prefix`, and what it does, in words: `rule 2 of policy "in": LOCAL_PREF 200`.
+    pub(crate) fn words(&self, prefix: Prefix) -> String {
+        let list = match self {
+            Policy::Accept => return "accepted: the policy is \"accept\"".to_owned(),
+            Policy::Reject => return "rejected: the policy is \"reject\"".to_owned(),
+            Policy::List(list) => list,
+        };
+        let decides =
+            |rule: &&Rule| rule.prefixes.is_empty() || rule.prefixes.iter().any(|m| m.matches(prefix));
+        let Some((number, rule)) = (1..).zip(&list.rules).find(|(_, rule)| decides(rule)) else {
+            return format!("rejected: no rule of policy \"{}\" matches it", list.name);
+        };
+        let verdict = match rule.verdict {
+            Verdict::Accept => "accepted",
+            Verdict::Reject => "rejected",
+        };
+        let actions: Vec<String> = match rule.verdict {
+            Verdict::Accept => rule.actions.iter().map(ToString::to_string).collect(),
+            Verdict::Reject => Vec::new(),
+        };
+        let and = if actions.is_empty() { String::new() } else { format!(": {}", actions.join(", ")) };
+        format!("{verdict} by rule {number} of policy \"{}\"{and}", list.name)
     }
 
     /// The actions of a rule that [`Policy::find`] named.

@@ -7,7 +7,7 @@ mod relay;
 mod rip;
 mod tree;
 
-pub(crate) use capture::{DecodeOptions, ExplainOptions, LadderFormat};
+pub(crate) use capture::{DecodeOptions, ExplainOptions, LadderFormat, Live};
 pub(crate) use lab::{Lab, LabFile, LabRun, PairsShown, ShowOf, WhatIf, time};
 pub(crate) use probe::{PingOptions, TracerouteOptions, TransferOptions};
 pub(crate) use relay::RelayOptions;

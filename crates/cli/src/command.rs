@@ -2,8 +2,8 @@
 
 use crate::Failure;
 use crate::args::{
-    BgpAction, BgpRoutes, Clear, Command, Paging, PingOptions, RipOptions, RipPart, Show, ShowBgp, Target,
-    TopologyOptions, TreeAction, TreeOptions,
+    BgpAction, BgpRoutes, Clear, Command, ExplainOptions, Live, Paging, PingOptions, RipOptions, RipPart,
+    Show, ShowBgp, Target, TopologyOptions, TreeAction, TreeOptions, TreePart,
 };
 use crate::client::explain;
 use crate::show::{self, Style};
@@ -11,6 +11,7 @@ use crate::topology;
 use std::io::Write;
 use trunkline_api::client::Client;
 use trunkline_api::view_json;
+use trunkline_view::explain::RouteQuery;
 use trunkline_view::probe::{PingQuery, PingView};
 use trunkline_view::stp::SpanningTreesView;
 use trunkline_view::{Answer, Query};
@@ -41,6 +42,10 @@ pub(crate) fn execute(
         ),
         Command::Show(Show::SpanningTree(options)) => session.spanning_tree(&options),
         Command::Show(Show::Topology(options)) => session.topology(&options),
+        Command::Explain(ExplainOptions { live: Some(Live::Port { port, bridge }), .. }) => {
+            let part = Some(TreePart::Port { port, why: true });
+            session.spanning_tree(&TreeOptions { bridge, part })
+        }
         Command::Watch => session.watch(),
         Command::Ping(options) => session.ping(&options),
         other => match simple_query(other) {
@@ -98,6 +103,9 @@ fn simple_query(command: Command) -> Option<Query> {
         }
         Command::Run { .. } | Command::Check { .. } | Command::Watch => return None,
         Command::Ping(_) | Command::Lab(_) | Command::Relay(_) | Command::Decode(_) => return None,
+        Command::Explain(ExplainOptions { live: Some(Live::Route { prefix, from, to }), .. }) => {
+            Query::ExplainRoute(RouteQuery { prefix, from, to })
+        }
         Command::Explain(_) => return None,
         Command::Completions { .. } | Command::Man { .. } => return None,
     })

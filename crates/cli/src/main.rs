@@ -88,7 +88,7 @@ fn dispatch(cli: Cli, out: &mut impl Write) -> Result<(), Failure> {
             .map_err(|e| Failure::Message(format!("cannot write to {}: {e}", dir.display()))),
         Command::Relay(options) => relay::run(&options),
         Command::Decode(options) => decode::decode(&options, cli.json, out),
-        Command::Explain(options) => explain::explain(&options, cli.json, out),
+        Command::Explain(options) if options.live.is_none() => explain::explain(&options, cli.json, out),
         Command::Lab(lab) => lab::execute(lab, cli.json, out),
         command => {
             let client = client::find(&cli.node)?;

@@ -5,6 +5,7 @@ use crate::node::Node;
 use crate::table_view::Table;
 use trunkline_bgp::Input;
 use trunkline_core::{Instant, Outbox};
+use trunkline_view::explain::{RouteExplanation, RouteQuery};
 use trunkline_view::{Answer, ErrorKind, InterfacesView, NodeView, Query};
 
 impl Node {
@@ -29,6 +30,7 @@ impl Node {
                     None => table.page(cursor, limit),
                 }))
             }
+            Query::ExplainRoute(query) => Some(self.explain_route(now, &query)),
             Query::Reload => Some(Answer::error(
                 ErrorKind::Unavailable,
                 "this node has no configuration file to read again",
@@ -55,6 +57,28 @@ impl Node {
                 )),
             },
         }
+    }
+
+    fn explain_route(&self, now: Instant, query: &RouteQuery) -> Answer {
+        for address in [query.from, query.to].into_iter().flatten() {
+            if let Some(error) = self.bgp.as_ref().and_then(|bgp| bgp.unknown_neighbor(address)) {
+                return error;
+            }
+        }
+        let table = Table { routing: &self.routing, bgp: self.bgp.as_ref() };
+        let routes = table.routes_to(query.prefix).routes;
+        // BGP may know of a more specific one that cannot be used.
+        let in_table = routes.first().map(|route| route.prefix);
+        let in_bgp = self.bgp.as_ref().and_then(|bgp| bgp.found(query.prefix));
+        let prefix = in_table.into_iter().chain(in_bgp).max_by_key(|prefix| prefix.len());
+        let prefix = prefix.unwrap_or(query.prefix);
+        let routes = if in_table == Some(prefix) { routes } else { table.routes_at(prefix) };
+        Answer::ExplainRoute(Box::new(RouteExplanation {
+            prefix,
+            routes,
+            rip: self.rip_route(now, prefix),
+            bgp: self.bgp.as_ref().map(|bgp| bgp.explain_route(now, prefix, query)),
+        }))
     }
 
     fn query_bgp(&mut self, now: Instant, id: u64, query: Query) -> Option<Answer> {

@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 use trunkline_core::{Duration, Instant, Outbox, PortId, Prefix, Rng};
 use trunkline_rip::{Authentication, Input, InterfaceId, Key, Lifetime, Output, Rip, RouteInfo};
-use trunkline_view::rip::RoutesQuery;
+use trunkline_view::rip::{RouteView, RoutesQuery};
 use trunkline_view::{Answer, DoneView, ErrorKind, EventKind, Query, RouteSource};
 use trunkline_wire::rip::MULTICAST;
 
@@ -333,6 +333,13 @@ impl Node {
             Query::RipClear { prefix } => self.clear_rip(now, *prefix, out),
             _ => Answer::error(ErrorKind::Invalid, "this is no question about RIP"),
         }
+    }
+
+    /// What RIP has of exactly this prefix.
+    pub(crate) fn rip_route(&self, now: Instant, prefix: Prefix) -> Option<RouteView> {
+        let query = RoutesQuery { prefix: Some(prefix), cursor: 0, limit: 1 };
+        let view = self.rip.as_ref()?.machine.routes(now, &query);
+        view.routes.into_iter().find(|route| route.prefix == prefix)
     }
 
     fn clear_rip(&mut self, now: Instant, prefix: Option<Prefix>, out: &mut Outbox<NodeOutput>) -> Answer {

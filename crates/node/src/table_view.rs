@@ -65,7 +65,8 @@ impl<B: BestRoutes> Table<'_, B> {
         RoutesView { routes, next: None, total: self.total() }
     }
 
-    fn routes_at(&self, prefix: Prefix) -> Vec<Route> {
+    /// The routes to exactly `prefix`, the one that won first.
+    pub(crate) fn routes_at(&self, prefix: Prefix) -> Vec<Route> {
         let candidates = self.routing.rib.candidates(prefix);
         let bgp = self.bgp_best(prefix);
         let mut routes: Vec<Route> = candidates.iter().map(|c| self.rib_route(prefix, c)).collect();

@@ -7,6 +7,7 @@
 pub mod bgp;
 pub mod device;
 mod event;
+pub mod explain;
 mod node;
 pub mod probe;
 pub mod rip;
@@ -46,6 +47,8 @@ pub enum Query {
         /// The most routes in the answer, 1..=10000.
         limit: u32,
     },
+    /// All about the routes to one destination: received, chosen, installed, sent → [`Answer::ExplainRoute`].
+    ExplainRoute(explain::RouteQuery),
     /// Interfaces and their addresses → [`Answer::Interfaces`].
     Interfaces,
     /// End a BGP session, or with `soft` only ask for its routes again and send ours again → [`Answer::Done`].
@@ -163,6 +166,8 @@ pub enum Answer {
     BgpRoutes(bgp::RoutesView),
     /// To [`Query::Routes`].
     Routes(RoutesView),
+    /// To [`Query::ExplainRoute`].
+    ExplainRoute(Box<explain::RouteExplanation>),
     /// To [`Query::Interfaces`].
     Interfaces(InterfacesView),
     /// An order was carried out.

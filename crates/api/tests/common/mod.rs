@@ -130,6 +130,7 @@ pub fn answer_to(query: &Query) -> Option<Answer> {
         Query::BgpClear { .. } | Query::BgpShutdown { .. } | Query::BgpStart { .. } => {
             Answer::Done(DoneView { message: "done".into() })
         }
+        Query::ExplainRoute(_) => Answer::ExplainRoute(Box::new(explanation())),
         Query::Reload => Answer::Reload(ReloadView {
             applied: true,
             changes: vec!["neighbor 127.0.0.2: hold-time".into()],
@@ -266,6 +267,32 @@ pub fn bgp_routes() -> bgp::RoutesView {
     bgp::RoutesView { paths: vec![path], next: Some(1), total: 9 }
 }
 
+pub fn explanation() -> explain::RouteExplanation {
+    let path = bgp_routes().paths.into_iter().next();
+    let address = ip("127.0.0.2");
+    let step =
+        explain::Step { step: "LOCAL_PREF".into(), better: "200".into(), other: "100".into(), decides: true };
+    let change =
+        explain::Change { attribute: "LOCAL_PREF".into(), received: "none".into(), used: "200".into() };
+    let received = explain::Received {
+        neighbor: Some(address),
+        asn: Some(Asn(65002)),
+        verdict: "best".into(),
+        reason: Some("x".into()),
+        import: Some("accepted by rule 1 of policy \"in\"".into()),
+        changes: vec![change],
+        path: path.clone(),
+        steps: vec![step],
+    };
+    let sent = explain::Sent { neighbor: address, asn: Asn(65002), sent: true, reason: "x".into(), path };
+    explain::RouteExplanation {
+        prefix: "203.0.113.0/24".parse().unwrap(),
+        routes: routes().routes,
+        rip: rip::routes().routes.into_iter().next(),
+        bgp: Some(explain::BgpExplanation { received: vec![received], sent: vec![sent] }),
+    }
+}
+
 pub fn routes() -> RoutesView {
     let route = Route {
         prefix: "203.0.113.0/24".parse().unwrap(),
@@ -351,6 +378,11 @@ pub fn queries() -> Vec<Query> {
             limit: 2,
         }),
         Query::Routes { prefix, cursor: 1, limit: 2 },
+        Query::ExplainRoute(explain::RouteQuery {
+            prefix: "203.0.113.0/24".parse().unwrap(),
+            from: address,
+            to: address,
+        }),
         Query::Interfaces,
         Query::BgpClear { address, soft: true },
         Query::BgpShutdown { address: ip("127.0.0.2"), message: Some("x".into()) },

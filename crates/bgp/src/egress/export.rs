@@ -37,6 +37,31 @@ pub(crate) struct ExportRules {
     pub(crate) policy: Policy,
 }
 
+/// Why a path is not sent to a group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Withheld {
+    NoAdvertise,
+    NoExport,
+    OnlyToCustomer,
+    NotReflected,
+    Policy,
+}
+
+impl Withheld {
+    /// In words; what the policy says must be asked of it.
+    pub(crate) fn words(self) -> &'static str {
+        match self {
+            Withheld::NoAdvertise => "the community NO_ADVERTISE keeps it here (RFC 1997)",
+            Withheld::NoExport => "the community NO_EXPORT keeps it in our AS (RFC 1997)",
+            Withheld::OnlyToCustomer => "ONLY_TO_CUSTOMER: not to a provider or a peer (RFC 9234 §5)",
+            Withheld::NotReflected => {
+                "it came from an internal neighbor, and neither is our client (RFC 4456 §6)"
+            }
+            Withheld::Policy => "the export policy rejects it",
+        }
+    }
+}
+
 impl ExportRules {
     /// Whether the path may be sent, and by which rule of the policy.
     #[inline]
@@ -47,26 +72,39 @@ impl ExportRules {
         source: &PeerFacts,
         attrs: &AttrTable,
     ) -> Option<u16> {
+        self.judge(prefix, path, source, attrs).ok()
+    }
+
+    /// The same; where it may not, why.
+    #[inline]
+    pub(crate) fn judge(
+        &self,
+        prefix: impl FnOnce() -> Prefix,
+        path: &Path,
+        source: &PeerFacts,
+        attrs: &AttrTable,
+    ) -> Result<u16, Withheld> {
         let set = attrs.get(path.used);
         if set.facts & (fact::NO_ADVERTISE | fact::NO_EXPORT | fact::ONLY_TO_CUSTOMER) != 0 {
             // RFC 1997: NO_ADVERTISE, NO_EXPORT. RFC 9234 §5: not to providers, peers and route servers.
             let upward = matches!(self.role, Some(Role::Customer | Role::Peer | Role::RouteServerClient));
-            if set.has(fact::NO_ADVERTISE)
-                || set.has(fact::NO_EXPORT) && self.external
-                || set.has(fact::ONLY_TO_CUSTOMER) && upward
-            {
-                return None;
+            if set.has(fact::NO_ADVERTISE) {
+                return Err(Withheld::NoAdvertise);
+            } else if set.has(fact::NO_EXPORT) && self.external {
+                return Err(Withheld::NoExport);
+            } else if set.has(fact::ONLY_TO_CUSTOMER) && upward {
+                return Err(Withheld::OnlyToCustomer);
             }
         }
         // RFC 4271 §9.2.1, RFC 4456 §6: between internal neighbours only by reflection.
         let from_internal = path.peer != PeerId::LOCAL && !source.external;
         if !self.external && from_internal && !source.client && !self.client {
-            return None;
+            return Err(Withheld::NotReflected);
         }
         match &self.policy {
-            Policy::Accept => Some(0),
-            Policy::Reject => None,
-            policy => policy.find(prefix()),
+            Policy::Accept => Ok(0),
+            Policy::Reject => Err(Withheld::Policy),
+            policy => policy.find(prefix()).ok_or(Withheld::Policy),
         }
     }
 

@@ -8,6 +8,7 @@
 
 mod best;
 mod connections;
+mod explain;
 mod ingest;
 mod networks;
 mod peer;

@@ -39,6 +39,11 @@ impl Bgp {
         }
     }
 
+    /// What to say to a question about a neighbour that there is not; none: there is one of this address.
+    pub fn unknown_neighbor(&self, address: IpAddr) -> Option<Answer> {
+        self.neighbor(address).err()
+    }
+
     pub(super) fn neighbor(&self, address: IpAddr) -> Result<PeerId, Answer> {
         let id = self.by_address.get(&address.to_canonical()).copied();
         id.ok_or_else(|| {

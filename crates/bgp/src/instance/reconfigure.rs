@@ -80,12 +80,10 @@ impl Bgp {
         } else {
             self.peers[index] = Some(peer);
         }
-        let start = if enabled {
-            session::Input::AutomaticStart
-        } else {
-            session::Input::ManualStop { message: None }
-        };
-        self.session_input(now, id, start, out);
+        // One that is disabled stays as it is made.
+        if enabled {
+            self.session_input(now, id, session::Input::AutomaticStart, out);
+        }
         Some(id)
     }
 

@@ -19,7 +19,7 @@ const PAGE_WORK: u64 = 50_000;
 
 /// Whose view of the table is wanted.
 #[derive(Clone, Copy)]
-enum Scope {
+pub(super) enum Scope {
     All,
     Received(PeerId),
     Advertised(PeerId),
@@ -43,7 +43,7 @@ impl Bgp {
         SummaryView { asn: self.config.asn, router_id: self.config.router_id, neighbors, tables }
     }
 
-    fn alive(&self) -> impl Iterator<Item = &Peer> {
+    pub(super) fn alive(&self) -> impl Iterator<Item = &Peer> {
         self.peers.iter().flatten().filter(|p| !p.state.gone)
     }
 
@@ -76,7 +76,7 @@ impl Bgp {
         NeighborsView { neighbors }
     }
 
-    fn neighbor_view(&self, now: Instant, peer: &Peer) -> NeighborView {
+    pub(super) fn neighbor_view(&self, now: Instant, peer: &Peer) -> NeighborView {
         let state = &peer.state;
         let stale_until = trunkline_core::earliest(state.families.iter().map(|f| f.stale_until));
         let mut view = NeighborView {
@@ -178,12 +178,20 @@ fn faults(state: &PeerState) -> Vec<FaultCount> {
     state.faults.iter().map(count).collect()
 }
 
+/// The destination that a question about `prefix` means: itself, for a single address the longest match.
+pub(super) fn find<K: Key>(rib: &FamilyRib<K>, prefix: Prefix) -> Option<RouteIdx> {
+    let key = K::from_prefix(prefix)?;
+    let exact = rib.table.find(key).filter(|idx| rib.table.occupied(*idx));
+    let host = prefix.len() == if prefix.is_ipv4() { 32 } else { 128 };
+    exact.or_else(|| rib.table.longest_match(key).filter(|_| host))
+}
+
 /// One answer about routes.
-struct Page<'a> {
-    now: Instant,
-    scope: Scope,
-    limit: usize,
-    bgp: &'a Bgp,
+pub(super) struct Page<'a> {
+    pub(super) now: Instant,
+    pub(super) scope: Scope,
+    pub(super) limit: usize,
+    pub(super) bgp: &'a Bgp,
 }
 
 impl Page<'_> {
@@ -193,12 +201,6 @@ impl Page<'_> {
 
     /// The paths to one prefix; a host prefix finds the longest match.
     fn prefix(&self, prefix: Prefix) -> RoutesView {
-        fn find<K: Key>(rib: &FamilyRib<K>, prefix: Prefix) -> Option<RouteIdx> {
-            let key = K::from_prefix(prefix)?;
-            let exact = rib.table.find(key).filter(|idx| rib.table.occupied(*idx));
-            let host = prefix.len() == if prefix.is_ipv4() { 32 } else { 128 };
-            exact.or_else(|| rib.table.longest_match(key).filter(|_| host))
-        }
         let mut paths = Vec::new();
         if let Some(idx) = find(&self.rib().v4, prefix) {
             self.route(&self.rib().v4, idx, &mut paths);
@@ -243,7 +245,7 @@ impl Page<'_> {
     }
 
     /// What the scope sees of one destination.
-    fn route<K: Key>(&self, rib: &FamilyRib<K>, idx: RouteIdx, out: &mut Vec<PathView>) {
+    pub(super) fn route<K: Key>(&self, rib: &FamilyRib<K>, idx: RouteIdx, out: &mut Vec<PathView>) {
         let prefix = rib.table.prefix(idx);
         match self.scope {
             Scope::All => self.paths(rib, idx, out),
@@ -299,7 +301,7 @@ impl Page<'_> {
         }
     }
 
-    fn view(
+    pub(super) fn view(
         &self,
         prefix: Prefix,
         path: &Path,

@@ -31,6 +31,22 @@ pub(crate) enum Step {
 }
 
 impl Step {
+    /// What is compared, with its place in the standard.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Step::Local => "origin of the route",
+            Step::LocalPref => "LOCAL_PREF, higher (RFC 4271 §9.1.1)",
+            Step::AsPathLength => "length of AS_PATH, shorter (§9.1.2.2 a)",
+            Step::Origin => "ORIGIN, lower (§9.1.2.2 b)",
+            Step::Med => "MULTI_EXIT_DISC within an AS, lower (§9.1.2.2 c)",
+            Step::External => "external before internal (§9.1.2.2 d)",
+            Step::IgpMetric => "metric to the next hop, lower (§9.1.2.2 e)",
+            Step::RouterId => "BGP Identifier, lower (§9.1.2.2 f)",
+            Step::ClusterList => "length of CLUSTER_LIST, shorter (RFC 4456 §9)",
+            Step::Address => "peer address, lower (§9.1.2.2 g)",
+        }
+    }
+
     /// In words, with its place in the standard.
     pub(crate) fn words(self) -> &'static str {
         match self {
@@ -84,6 +100,27 @@ impl<'a> Candidate<'a> {
             identifier: if set.originator != 0 { set.originator } else { facts.router_id },
             cluster_list_len: set.cluster_list_len,
             facts,
+        }
+    }
+
+    /// What is compared of it at a step, in words.
+    fn at_step(&self, step: Step) -> String {
+        match step {
+            Step::Local => if self.local { "originates here" } else { "from a neighbor" }.to_owned(),
+            Step::LocalPref => (!((self.preference >> 32) as u32)).to_string(),
+            Step::AsPathLength => (self.preference >> 16 & 0xffff).to_string(),
+            Step::Origin => match self.preference & 0xffff {
+                0 => "IGP",
+                1 => "EGP",
+                _ => "INCOMPLETE",
+            }
+            .to_owned(),
+            Step::Med => format!("{} of AS {}", self.med, self.neighbor_as),
+            Step::External => if self.external { "external" } else { "internal" }.to_owned(),
+            Step::IgpMetric => self.igp_metric.to_string(),
+            Step::RouterId => std::net::Ipv4Addr::from_bits(self.identifier).to_string(),
+            Step::ClusterList => self.cluster_list_len.to_string(),
+            Step::Address => self.facts.address.to_string(),
         }
     }
 
@@ -202,6 +239,35 @@ pub(crate) fn lost_by(
         Step::Address
     }
 }
+
+/// What two eligible paths have at each step up to the one by which `loser` lost to `best`.
+pub(crate) fn comparison(
+    best: &Path,
+    loser: &Path,
+    attrs: &AttrTable,
+    peers: &Peers,
+    config: &DecisionConfig,
+) -> Vec<(Step, String, String)> {
+    let decisive = lost_by(best, loser, attrs, peers, config);
+    let (b, l) = (Candidate::new(0, best, attrs, peers), Candidate::new(1, loser, attrs, peers));
+    let until = STEPS.iter().position(|step| *step == decisive).map_or(STEPS.len(), |at| at + 1);
+    let steps = STEPS.iter().take(until).map(|step| (*step, b.at_step(*step), l.at_step(*step)));
+    steps.collect()
+}
+
+/// The steps in their order.
+const STEPS: [Step; 10] = [
+    Step::Local,
+    Step::LocalPref,
+    Step::AsPathLength,
+    Step::Origin,
+    Step::Med,
+    Step::External,
+    Step::IgpMetric,
+    Step::RouterId,
+    Step::ClusterList,
+    Step::Address,
+];
 
 /// Why a path is not eligible, in words.
 pub(crate) fn ineligible_because(path: &Path, attrs: &AttrTable) -> Option<String> {

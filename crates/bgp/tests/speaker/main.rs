@@ -4,6 +4,7 @@
 
 mod anew;
 mod errors;
+mod explain;
 mod families;
 mod hostile;
 mod lifecycle;

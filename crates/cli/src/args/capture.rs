@@ -1,8 +1,10 @@
 //! `decode` and `explain`.
 
-use clap::{Args, ValueEnum};
+use super::destination;
+use clap::{Args, Subcommand, ValueEnum};
 use std::net::IpAddr;
 use std::path::PathBuf;
+use trunkline_core::Prefix;
 
 /// `decode`.
 #[derive(Debug, Clone, Args)]
@@ -18,7 +20,11 @@ pub(crate) struct DecodeOptions {
 
 /// `explain`.
 #[derive(Debug, Clone, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(crate) struct ExplainOptions {
+    #[command(subcommand)]
+    pub(crate) live: Option<Live>,
+
     /// The capture, pcap or pcapng; `-` for standard input.
     #[arg(value_name = "FILE", required_unless_present = "list")]
     pub(crate) file: Option<PathBuf>,
@@ -34,6 +40,36 @@ pub(crate) struct ExplainOptions {
     /// Print what every rule says and rests on.
     #[arg(long, conflicts_with_all = ["file", "ladder", "peer"])]
     pub(crate) list: bool,
+}
+
+/// What the running node explains.
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum Live {
+    /// A route: who sent it, what import did, why it won or lost, whether it is installed, who is told.
+    Route {
+        /// The prefix, or an address that it covers.
+        #[arg(value_name = "PREFIX", value_parser = destination)]
+        prefix: Prefix,
+
+        /// Only what this BGP neighbor sent of it.
+        #[arg(long, value_name = "ADDR")]
+        from: Option<IpAddr>,
+
+        /// Only what this BGP neighbor is sent of it.
+        #[arg(long, value_name = "ADDR")]
+        to: Option<IpAddr>,
+    },
+
+    /// A port of a bridge: why it has its role, as `show spanning-tree port PORT --why`.
+    Port {
+        /// The port.
+        #[arg(value_name = "PORT")]
+        port: String,
+
+        /// The bridge, where several have such a port.
+        #[arg(long, value_name = "BRIDGE")]
+        bridge: Option<String>,
+    },
 }
 
 /// How a ladder is drawn.

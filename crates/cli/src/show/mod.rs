@@ -5,6 +5,7 @@ mod bgp_neighbors;
 mod bgp_routes;
 mod bgp_summary;
 mod event;
+mod explain_route;
 mod interfaces;
 mod ip;
 mod mac;
@@ -59,6 +60,7 @@ pub(crate) fn human(answer: &Answer, style: Style) -> String {
         Answer::BgpRoutes(_) | Answer::Routes(_) | Answer::RipRoutes(_) => {
             Pages::new(style, false).page(answer, true)
         }
+        Answer::ExplainRoute(view) => explain_route::explanation(view, style),
         Answer::Interfaces(view) => interfaces::interfaces(view, style),
         Answer::Done(view) => format!("{}\n", view.message),
         Answer::Reload(view) if view.applied => reloaded(view),
