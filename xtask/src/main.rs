@@ -24,6 +24,8 @@ cargo xtask TASK
   bench goodput [PAIRS [SECONDS]]
                            the same through a wire that loses frames, against Linux with reno: so many pairs of transfers
                            for each share of losses, each about so long (default 12 pairs, 30 s; as root)
+  bench rip [ROUNDS [SCENARIO]]
+                           measure RIP with 10,000 routes beside FRR's ripd and BIRD (default 3 rounds of all; as root)
   bench [ARGUMENT…]        measure against BIRD 2, where the benchmark lies beside the repository; its arguments follow
 ";
 
@@ -54,6 +56,7 @@ fn main() -> ExitCode {
         ["bench", "goodput"] => bench_goodput::bench(&root, 12, 30),
         ["bench", "goodput", pairs] => goodput(&root, pairs, "30"),
         ["bench", "goodput", pairs, seconds] => goodput(&root, pairs, seconds),
+        ["bench", "rip", rest @ ..] => run::bench_rip(&root, rest),
         ["bench-client", port, mode] => bench_tcp::measure(port, mode),
         ["bench-server"] => bench_tcp::serve(),
         ["bench", rest @ ..] => run::bench(&root, rest),

@@ -69,6 +69,17 @@ pub(crate) fn bench_lab(root: &Path) -> Outcome {
     ]))
 }
 
+/// RIP beside ripd and BIRD, by the harness of the interoperability tests.
+pub(crate) fn bench_rip(root: &Path, arguments: &[&str]) -> Outcome {
+    let binary = match std::env::var_os("TRUNKLINE_BIN") {
+        Some(path) => PathBuf::from(path),
+        None => release(root)?,
+    };
+    let mut command = cargo(root);
+    command.args(["run", "--quiet", "--package", "trunkline-interop", "--example", "interop_rip", "--"]);
+    run(command.args(arguments).env("TRUNKLINE_BIN", binary))
+}
+
 /// The benchmark against other daemons, which lies beside the repository.
 pub(crate) fn bench(root: &Path, arguments: &[&str]) -> Outcome {
     let script = root.join("../shared/bench/bgp.py");

@@ -52,9 +52,10 @@ impl Default for RipSpec<'_> {
 pub struct RipDaemon {
     /// The process that speaks RIP.
     pub process: Daemon,
+    /// FRR's other process, which speaks to the kernel.
+    pub zebra: Option<Daemon>,
     kind: RipKind,
     place: Place,
-    _zebra: Option<Daemon>,
 }
 
 impl RipDaemon {
@@ -70,12 +71,12 @@ impl RipDaemon {
                 own_by_frr(&place, &["zebra.conf", "ripd.conf"]);
                 let zebra = zebra(&place);
                 let process = ripd(&place);
-                RipDaemon { process, kind, place, _zebra: Some(zebra) }
+                RipDaemon { process, zebra: Some(zebra), kind, place }
             }
             RipKind::Bird => {
                 place.write("bird.conf", &bird(&place, spec));
                 let process = crate::peer::bird::spawn(&place, false);
-                RipDaemon { process, kind, place, _zebra: None }
+                RipDaemon { process, zebra: None, kind, place }
             }
         }
     }
