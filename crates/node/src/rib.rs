@@ -89,7 +89,11 @@ impl Rib {
             match list.iter_mut().find(|c| c.source == source && c.id == id) {
                 Some(same) if *same == candidate => return false,
                 Some(other) => *other = candidate,
-                None => list.push(candidate),
+                None => {
+                    // Mostly it is the only one, and a `Vec` would begin with room for four.
+                    list.reserve_exact(1);
+                    list.push(candidate);
+                }
             }
             true
         });

@@ -27,8 +27,8 @@ const UPDATE: u64 = 5;
 const QUIET_UPDATES: u32 = 4;
 /// Of so many routes one changes its metric.
 const CHANGE_EACH: usize = 10;
-/// Updates until all routes must be there, or gone.
-const MAX_UPDATES: u32 = 24;
+/// Updates after which it is given up that all routes are there, or gone.
+const MAX_UPDATES: u32 = 8;
 /// Between two looks at the kernel.
 const LOOK: Duration = Duration::from_millis(20);
 const SECRET: &str = "secret";
@@ -86,13 +86,15 @@ const PARTS: [&str; 4] = ["learning", "quiet", "change", "end"];
 struct Cost {
     /// Seconds of processor time in each of [`PARTS`].
     seconds: [f64; 4],
-    /// The most memory, MiB.
+    /// Memory before the load, and the most of it ever, MiB.
+    idle: f64,
     memory: f64,
 }
 
 #[derive(Debug, Clone, Default)]
 struct Measured {
-    /// Seconds from the first datagram until all routes are in the kernel, and from the first with metric 16 until none is.
+    /// Seconds from the first datagram until all routes are in the kernel, and from the first with metric 16 until none is;
+    /// infinite where that takes too long.
     there: f64,
     gone: f64,
     /// Datagrams that the socket had no room for, and that were sent.
@@ -134,7 +136,7 @@ fn name(kind: Option<RipKind>) -> &'static str {
 fn total(measured: &Measured) -> Cost {
     let mut sum = measured.rip.clone();
     if let Some(zebra) = &measured.zebra {
-        sum.memory += zebra.memory;
+        (sum.idle, sum.memory) = (sum.idle + zebra.idle, sum.memory + zebra.memory);
         sum.seconds.iter_mut().zip(zebra.seconds).for_each(|(sum, more)| *sum += more);
     }
     sum
@@ -143,17 +145,18 @@ fn total(measured: &Measured) -> Cost {
 fn row(name: &str, measured: &Measured, cost: &Cost) -> String {
     let [learning, quiet, change, end] = cost.seconds;
     format!(
-        "{name:<14} {:>7.2} {:>7.2}   {learning:>8.3} {quiet:>8.3} {change:>8.3} {end:>8.3} {:>8.3}   {:>6.1}   {:>6} {:>6}",
+        "{name:<14} {:>7.2} {:>7.2}   {learning:>8.3} {quiet:>8.3} {change:>8.3} {end:>8.3} {:>8.3}   {:>6.1} {:>6.1}   {:>6} {:>6}",
         measured.there,
         measured.gone,
         cost.seconds.iter().sum::<f64>(),
+        cost.idle,
         cost.memory,
         measured.lost,
         measured.sent
     )
 }
 
-/// Medians, each figure for itself.
+/// Medians, each figure for itself; the whole processor time is the sum of its parts'.
 fn report(results: &[Vec<Measured>; KINDS.len()]) {
     let median = |who: usize, of: &dyn Fn(&Measured) -> f64| {
         let mut values: Vec<f64> = results[who].iter().map(of).collect();
@@ -162,12 +165,24 @@ fn report(results: &[Vec<Measured>; KINDS.len()]) {
     };
     let cost = |who: usize, of: &dyn Fn(&Measured) -> Cost| Cost {
         seconds: std::array::from_fn(|part| median(who, &|measured| of(measured).seconds[part])),
+        idle: median(who, &|measured| of(measured).idle),
         memory: median(who, &|measured| of(measured).memory),
     };
     println!("medians:");
     println!(
-        "{:<14} {:>7} {:>7}   {:>8} {:>8} {:>8} {:>8} {:>8}   {:>6}   {:>6} {:>6}   ours to theirs: CPU, MiB",
-        "", "there s", "gone s", PARTS[0], PARTS[1], PARTS[2], PARTS[3], "CPU s", "MiB", "lost", "sent"
+        "{:<14} {:>7} {:>7}   {:>8} {:>8} {:>8} {:>8} {:>8}   {:>6} {:>6}   {:>6} {:>6}   ours to theirs: CPU, MiB",
+        "",
+        "there s",
+        "gone s",
+        PARTS[0],
+        PARTS[1],
+        PARTS[2],
+        PARTS[3],
+        "CPU s",
+        "idle",
+        "MiB",
+        "lost",
+        "sent"
     );
     let sum = |cost: &Cost| cost.seconds.iter().sum::<f64>();
     let ours = cost(0, &total);
@@ -224,7 +239,7 @@ fn measure(kind: Option<RipKind>, scenario: &Scenario) -> Measured {
 
 /// Trunkline without the log of the tests, which would cost.
 fn trunkline(lab: &Lab, space: &Netns, md5: bool) -> Daemon {
-    let binary = std::env::var("TRUNKLINE_BIN").unwrap();
+    let binary = std::env::var("TRUNKLINE_BIN").unwrap_or_else(|_| panic!("TRUNKLINE_BIN names no binary"));
     let (file, socket) = (lab.dir().join("dut.toml"), lab.dir().join("dut.sock"));
     let mut text = format!(
         "api.socket = \"{}\"\n[node]\nname = \"dut\"\n[fib]\ninstall = true\n[rip]\n\
@@ -251,6 +266,7 @@ fn run(pid: u32, zebra: Option<u32>, others: &Netns, scenario: &Scenario) -> Mea
     sleep(Duration::from_secs(2));
     let mut load = Load::new(others, scenario);
     let pids = [Some(pid), zebra];
+    let idle = pids.map(|pid| pid.map_or(0.0, most_memory));
     let mut used = vec![pids.map(|pid| pid.map_or(0.0, processor_time))];
     let mut part_ends = |load: &Load| {
         load.wait();
@@ -272,6 +288,7 @@ fn run(pid: u32, zebra: Option<u32>, others: &Netns, scenario: &Scenario) -> Mea
     let (lost, sent) = datagrams(pid);
     let cost = |at: usize, pid: u32| Cost {
         seconds: std::array::from_fn(|part| used[part + 1][at] - used[part][at]),
+        idle: idle[at],
         memory: most_memory(pid),
     };
     let zebra = zebra.map(|pid| cost(1, pid));
@@ -303,8 +320,9 @@ impl Load<'_> {
     fn update(&mut self, metric: &dyn Fn(usize) -> u8) {
         let to: SocketAddrV4 = "224.0.0.9:520".parse().unwrap();
         let routes: Vec<usize> = (0..ROUTES).collect();
-        // "There may be between 1 and 25 (inclusive) RIP entries" (RFC 2453 §4), one of them for authentication.
-        let most = if self.scenario.md5 { 24 } else { 25 };
+        // "There may be between 1 and 25 (inclusive) RIP entries" (RFC 2453 §4). One of them is for authentication, and ripd
+        // takes only 23 others then, as it has room for 512 octets.
+        let most = if self.scenario.md5 { 23 } else { 25 };
         for (socket, own) in self.sockets.iter().zip(routes.chunks(ROUTES / self.sockets.len())) {
             for part in own.chunks(most) {
                 let sequence = self.scenario.md5.then_some(self.sequence);
@@ -332,7 +350,8 @@ impl Load<'_> {
             }
             self.wait();
         }
-        panic!("the kernel has {} routes instead of {wanted}", kernel_routes(pid));
+        println!("the kernel has {} routes instead of {wanted}", kernel_routes(pid));
+        f64::INFINITY
     }
 }
 
