@@ -183,6 +183,8 @@ async fn recover(backend: State<Backend>, Path((bridge, port)): Path<(String, St
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ClearBody {
+    // With this, null must be written for "all": what is left out is an error.
+    #[serde(deserialize_with = "Option::deserialize")]
     address: Option<IpAddr>,
     #[serde(default)]
     soft: bool,
@@ -280,6 +282,8 @@ async fn rip_routes(
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ClearRipBody {
+    // With this, null must be written for "all": what is left out is an error.
+    #[serde(deserialize_with = "Option::deserialize")]
     prefix: Option<Prefix>,
 }
 

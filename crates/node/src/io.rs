@@ -282,6 +282,8 @@ pub enum RipAction {
         port: u16,
         /// The payload.
         octets: Arc<[u8]>,
+        /// Whether it may be dropped where there is no room: whoever asked can ask again.
+        answer: bool,
     },
 }
 

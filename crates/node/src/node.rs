@@ -37,6 +37,8 @@ pub struct Node {
     retired: Option<(Bgp, Instant)>,
     pub(crate) rip: Option<Box<RipState>>,
     pub(crate) wall_clock: WallClock,
+    /// The last sequence number of a RIP that is no more: another one never goes back.
+    pub(crate) rip_sequence: u32,
     pub(crate) redistribution: Redistribution,
     /// Keys of BGP's peers, for a stack to come.
     pub(crate) listener_keys: BTreeMap<Prefix, TcpKey>,
@@ -91,6 +93,7 @@ impl Node {
             retired: None,
             rip: None,
             wall_clock: WallClock::default(),
+            rip_sequence: 0,
             redistribution: Redistribution::default(),
             listener_keys: BTreeMap::new(),
             rng,
@@ -308,10 +311,14 @@ impl Node {
 
     /// Whether routes go to the kernel from now on. BGP reports its routes only then, and when that begins, all.
     pub(crate) fn set_install(&mut self, install: bool) {
+        let begins = install && !self.routing.fib.installs();
         self.routing.set_install(install);
         let report = install || self.redistribution.is_on();
         if let Some(bgp) = &mut self.bgp {
             bgp.report_routes(report);
+            if begins {
+                bgp.report_again();
+            }
         }
     }
 

@@ -40,7 +40,7 @@ struct Winner {
 }
 
 impl Redistribution {
-    /// Whether anything is redistributed, or was.
+    /// Whether anything is to be redistributed.
     pub(crate) fn is_on(&self) -> bool {
         !(self.into_rip.is_empty() && self.into_bgp.is_empty())
     }
@@ -70,16 +70,16 @@ impl Node {
         if same && !redistribution.is_on() {
             return;
         }
-        let (wanted_bgp, was_on) = (redistribution.wants_bgp(), redistribution.is_on());
+        let other_rules = redistribution.into_rip != into_rip;
         (redistribution.into_rip, redistribution.into_bgp) = (into_rip, into_bgp);
         let (wants_bgp, is_on) = (redistribution.wants_bgp(), redistribution.is_on());
         self.routing.tell_changes = is_on;
         let report = is_on || self.installs();
         if let Some(bgp) = &mut self.bgp {
-            if wants_bgp && (!wanted_bgp || !was_on) {
-                bgp.report_routes(false); // so that it tells all of them again
-            }
             bgp.report_routes(report);
+            if wants_bgp && other_rules {
+                bgp.report_again();
+            }
         }
         let redistribution = &self.redistribution;
         let in_table = self.routing.rib.iter().map(|(prefix, _)| prefix);

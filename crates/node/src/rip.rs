@@ -3,7 +3,7 @@
 //! On interfaces of the node's own the datagrams go by its own IP, on others by the kernel's UDP. RIP hears of all
 //! interfaces, since the addresses of those that it does not run on are our own too.
 
-use crate::config::{CalendarLifetime, RipConfig};
+use crate::config::{CalendarLifetime, RipConfig, RipKey};
 use crate::node::Node;
 use crate::rib::Candidate;
 use crate::stack::FIRST_INDEX;
@@ -46,11 +46,14 @@ impl WallClock {
         self.at.as_nanos().checked_sub(ago).filter(|at| *at > 0).map(Instant::from_nanos)
     }
 
-    /// When a key may be used. Of two that were valid before the start, the one that became valid last still comes last:
-    /// `rank` is its place among them.
-    fn lifetime(&self, lifetime: CalendarLifetime, rank: u64) -> Lifetime {
-        let from = lifetime.from.map(|from| self.moment(from).unwrap_or(Instant::from_nanos(rank)));
-        Lifetime { from, until: lifetime.until.map(|until| self.moment(until).unwrap_or(Instant::ZERO)) }
+    /// When a key may be used. What was before the start keeps its order: of two keys the one that became valid last still
+    /// did, and that went out of date last. The ranks are their places among all.
+    fn lifetime(&self, lifetime: CalendarLifetime, (from_rank, until_rank): (u64, u64)) -> Lifetime {
+        let moment = |time, rank| self.moment(time).unwrap_or(Instant::from_nanos(rank));
+        Lifetime {
+            from: lifetime.from.map(|from| moment(from, from_rank)),
+            until: lifetime.until.map(|until| moment(until, until_rank)),
+        }
     }
 }
 
@@ -78,16 +81,18 @@ fn machine_config(config: &RipConfig, clock: &WallClock) -> trunkline_rip::Confi
     let mut machine = config.machine.clone();
     for (name, authentication) in &config.authentication {
         let Some(interface) = machine.interfaces.get_mut(name) else { continue };
-        let rank = |from: Option<u64>| {
-            let earlier = authentication.keys.iter().filter(|other| other.send.from < from);
-            earlier.count() as u64
+        let rank = |which: fn(&RipKey) -> CalendarLifetime, of: CalendarLifetime| {
+            let earlier = |time: fn(CalendarLifetime) -> Option<u64>| {
+                authentication.keys.iter().filter(|other| time(which(other)) < time(of)).count() as u64
+            };
+            (earlier(|lifetime| lifetime.from), earlier(|lifetime| lifetime.until))
         };
         let keys = authentication.keys.iter().map(|key| Key {
             id: key.id,
             algorithm: key.algorithm,
             secret: key.secret.clone(),
-            send: clock.lifetime(key.send, rank(key.send.from)),
-            accept: clock.lifetime(key.accept, 0),
+            send: clock.lifetime(key.send, rank(|key| key.send, key.send)),
+            accept: clock.lifetime(key.accept, rank(|key| key.accept, key.accept)),
         });
         let crate::config::RipAuthentication { fail_secure, any_after_silence, .. } = *authentication;
         interface.authentication = Authentication { keys: keys.collect(), fail_secure, any_after_silence };
@@ -99,7 +104,7 @@ impl Node {
     /// Makes the machine that the configuration wants, and tells it of all interfaces.
     pub(crate) fn start_rip(&mut self, now: Instant, out: &mut Outbox<NodeOutput>) {
         let Some(config) = &self.config.rip else { return };
-        let sequence = self.wall_clock.seconds(now);
+        let sequence = self.wall_clock.seconds(now).max(self.rip_sequence);
         let rng: Rng = self.rng.fork();
         let mut machine = Rip::new(now, machine_config(config, &self.wall_clock), sequence, rng);
         machine.watch(self.watched);
@@ -107,7 +112,12 @@ impl Node {
         if let Some(stack) = &mut self.stack {
             stack.open_rip(true);
         }
-        for index in self.routing.interfaces.indices() {
+        // First those that RIP runs on: there is an end to how many it takes.
+        let mut indices = self.routing.interfaces.indices();
+        indices.sort_by_key(|index| {
+            !self.routing.interfaces.name(*index).is_some_and(|name| runs(&self.config, name))
+        });
+        for index in indices {
             self.rip_interface(now, index, out);
         }
     }
@@ -166,7 +176,9 @@ impl Node {
     pub(crate) fn stop_rip(&mut self, now: Instant, out: &mut Outbox<NodeOutput>) {
         let Some(config) = self.rip.as_ref().map(|_| RipConfig::default()) else { return };
         self.apply_rip(now, &config, out);
-        self.rip = None;
+        if let Some(mut rip) = self.rip.take() {
+            self.rip_sequence = rip.machine.sequence(now);
+        }
         if let Some(stack) = &mut self.stack {
             stack.open_rip(false);
         }
@@ -182,6 +194,9 @@ impl Node {
         out: &mut Outbox<NodeOutput>,
     ) {
         self.wall_clock = WallClock { at: now, since_epoch };
+        if let Some(rip) = &mut self.rip {
+            rip.machine.raise_sequence(now, self.wall_clock.seconds(now));
+        }
         if let Some(config) = self.config.rip.clone() {
             self.apply_rip(now, &config, out);
         }
@@ -283,7 +298,7 @@ impl Node {
         let Some(rip) = &mut self.rip else { return };
         while let Some(output) = rip.out.pop() {
             match output {
-                Output::Send { interface, source, destination, port, octets } => {
+                Output::Send { interface, source, destination, port, octets, answer } => {
                     match (interface.0.checked_sub(FIRST_INDEX), &mut self.stack) {
                         (Some(number), Some(stack)) => {
                             stack.send_rip(now, PortId(number), (source, destination), port, &octets);
@@ -294,6 +309,7 @@ impl Node {
                             destination,
                             port,
                             octets,
+                            answer,
                         })),
                     }
                 }

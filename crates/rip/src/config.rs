@@ -227,7 +227,8 @@ pub struct DefaultRoute {
 pub struct Limits {
     /// Routes of all kinds; more are not accepted. 65,536.
     pub routes: usize,
-    /// Neighbours. When there are more, those silent for the longest go first, but none that is alive. 1024.
+    /// Neighbours on an interface, so that those of one do not crowd out those of another. When there are more, those silent
+    /// for the longest go first, but none that is alive. 1024.
     pub neighbors: usize,
     /// Requests that are answered on an interface in a second. 32.
     pub answers_per_second: u32,

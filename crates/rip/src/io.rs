@@ -79,6 +79,8 @@ pub enum Output {
         port: u16,
         /// The payload, at most 512 octets.
         octets: Arc<[u8]>,
+        /// Whether it answers a request: whoever asks can ask again, so what there is no room for may be dropped.
+        answer: bool,
     },
     /// The route that RIP has learnt to a prefix is now this one, or there is none any more.
     Route {

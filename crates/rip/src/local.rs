@@ -78,10 +78,7 @@ impl Rip {
         };
         let mut new = Route::new(now, origin, metric, tag, None);
         match self.routes.get(&prefix) {
-            None if self.routes.len() >= self.config.limits.routes => {
-                self.counters.table_full += 1;
-                return self.note(out, Event::TableFull(prefix));
-            }
+            // Our own are as many as we are configured for: what others fill the table with does not keep them out.
             None => {}
             Some(old) => {
                 if old.state == State::Valid && (old.origin, old.metric, old.tag) == (origin, metric, tag) {

@@ -118,6 +118,18 @@ impl Rip {
         self.watched = on;
     }
 
+    /// Sequence numbers of authentication go on from here, where that is higher: the wall clock was set.
+    pub fn raise_sequence(&mut self, now: Instant, sequence: u32) {
+        if self.next_sequence(now) < sequence {
+            self.started = (now, sequence);
+        }
+    }
+
+    /// The sequence number that a message would have now: who makes another machine with the same keys starts from here.
+    pub fn sequence(&mut self, now: Instant) -> u32 {
+        self.next_sequence(now)
+    }
+
     /// What was seen and done, all interfaces together.
     pub fn counters(&self) -> Counters {
         let mut sum = self.counters;

@@ -91,7 +91,7 @@ impl Neighbors {
     ) -> Heard {
         let mut heard = Heard::Known;
         if !self.0.contains_key(&(id, address)) {
-            if self.0.len() >= limit && !self.evict(now, alive) {
+            if self.on(id).count() >= limit && !self.evict(now, id, alive) {
                 return Heard::Full;
             }
             heard = Heard::New;
@@ -118,9 +118,14 @@ impl Neighbors {
         heard
     }
 
-    /// Forgets the one that is silent for the longest, but none that is alive; whether there was one.
-    fn evict(&mut self, now: Instant, alive: Duration) -> bool {
-        let silent = self.0.iter().filter(|(_, neighbor)| now.since(neighbor.heard) >= alive);
+    /// Those on an interface.
+    fn on(&self, id: InterfaceId) -> impl Iterator<Item = (&(InterfaceId, Ipv4Addr), &Neighbor)> {
+        self.0.range((id, Ipv4Addr::UNSPECIFIED)..=(id, Ipv4Addr::BROADCAST))
+    }
+
+    /// Forgets the one on an interface that is silent for the longest, but none that is alive; whether there was one.
+    fn evict(&mut self, now: Instant, id: InterfaceId, alive: Duration) -> bool {
+        let silent = self.on(id).filter(|(_, neighbor)| now.since(neighbor.heard) >= alive);
         let Some(key) = silent.min_by_key(|(_, neighbor)| neighbor.heard).map(|(key, _)| *key) else {
             return false;
         };

@@ -152,7 +152,7 @@ impl Rip {
                 // "If no routes need be sent on that network, the update may be omitted."
                 continue;
             }
-            if self.send(now, id, (Command::Response, version), &entries, (&destinations, PORT), out)
+            if self.send(now, id, (Command::Response, version), &entries, (&destinations, PORT, false), out)
                 && let Some(interface) = self.interfaces.get_mut(&id)
             {
                 match scope {
@@ -206,7 +206,8 @@ impl Rip {
     ) {
         let version = if config.send == Send::V1 { 1 } else { 2 };
         let entries = [Entry::WHOLE_TABLE];
-        let sent = self.send(now, id, (Command::Request, version), &entries, (destinations, PORT), out);
+        let sent =
+            self.send(now, id, (Command::Request, version), &entries, (destinations, PORT, false), out);
         if let Some(interface) = self.interfaces.get_mut(&id).filter(|_| sent) {
             interface.counters.requests_sent += 1;
         }
@@ -225,7 +226,7 @@ impl Rip {
             return;
         };
         let destination = [(source.address, to)];
-        let sent = self.send(now, id, (Command::Response, version), entries, (&destination, port), out);
+        let sent = self.send(now, id, (Command::Response, version), entries, (&destination, port, true), out);
         if let Some(interface) = self.interfaces.get_mut(&id).filter(|_| sent) {
             interface.counters.answers_sent += 1;
         }
@@ -244,17 +245,18 @@ impl Rip {
         let version = if config.send == Send::V1 { 1 } else { 2 };
         let mut entries = self.entries(id, config, Scope::Whole, true, version);
         entries.iter_mut().for_each(|entry| entry.metric = INFINITY.into());
-        self.send(now, id, (Command::Response, version), &entries, (&destinations, PORT), out);
+        self.send(now, id, (Command::Response, version), &entries, (&destinations, PORT, false), out);
     }
 
-    /// Cuts entries into messages, signs them, and sends each to every destination; whether there was something to send.
+    /// Cuts entries into messages, signs them, and sends each to every destination, as an `answer` or
+    /// unasked; whether there was something to send.
     fn send(
         &mut self,
         now: Instant,
         id: InterfaceId,
         (command, version): (Command, u8),
         entries: &[Entry],
-        (destinations, port): (&[(Ipv4Addr, Ipv4Addr)], u16),
+        (destinations, port, answer): (&[(Ipv4Addr, Ipv4Addr)], u16, bool),
         out: &mut Outbox<Output>,
     ) -> bool {
         if destinations.is_empty() || entries.is_empty() {
@@ -285,7 +287,8 @@ impl Rip {
             for (source, destination) in destinations {
                 interface.counters.datagrams_sent += 1;
                 let (interface, source, destination) = (id, *source, *destination);
-                out.push(Output::Send { interface, source, destination, port, octets: octets.clone() });
+                let octets = octets.clone();
+                out.push(Output::Send { interface, source, destination, port, octets, answer });
             }
         }
         true
@@ -293,7 +296,7 @@ impl Rip {
 
     /// The seconds since the start, so that the number never goes back, after a restart neither, whatever is sent meanwhile
     /// (RFC 4822 §2.2: it "MUST NOT decrease").
-    fn next_sequence(&mut self, now: Instant) -> u32 {
+    pub(crate) fn next_sequence(&mut self, now: Instant) -> u32 {
         let (start, first) = self.started;
         let elapsed = u32::try_from(now.since(start).as_secs()).unwrap_or(u32::MAX);
         self.sequence = self.sequence.max(first.saturating_add(elapsed));

@@ -57,7 +57,7 @@ pub enum Failure {
 impl Failure {
     /// Whether it is a failure of the network, against whose echoes hold-down protects; not what the operator wants.
     pub(crate) fn is_held_down(self) -> bool {
-        !matches!(self, Failure::Filtered | Failure::Cleared)
+        !matches!(self, Failure::Filtered | Failure::Cleared | Failure::Withdrawn)
     }
 
     /// Whether packets may still go the old way while the route is held down.

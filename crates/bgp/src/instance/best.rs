@@ -26,6 +26,12 @@ impl Bgp {
         turn(&mut self.rib.v6, on);
     }
 
+    /// Tells all best routes again, where they are told; what has yet to be told of others is not forgotten.
+    pub fn report_again(&mut self) {
+        self.rib.v4.report_all();
+        self.rib.v6.report_all();
+    }
+
     /// Whether changes of best routes are told as [`EventKind::BgpBest`]; off at first.
     pub fn watch_routes(&mut self, on: bool) {
         if on != self.rib.v4.watched.is_some() {

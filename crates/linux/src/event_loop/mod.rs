@@ -147,7 +147,7 @@ pub(crate) struct EventLoop {
     ports: Ports,
     bridges: Bridges,
     rip: Option<RipSocket>,
-    /// Watched where there are keys that live by it.
+    /// Watched where there is RIP, whose keys live by it.
     calendar: Option<Calendar>,
     connections: Connections,
     monitor: Monitor,

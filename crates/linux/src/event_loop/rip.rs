@@ -69,7 +69,7 @@ impl EventLoop {
 
     pub(super) fn follow_calendar(&mut self) {
         if self.calendar.as_mut().is_some_and(Calendar::was_set) {
-            tracing::info!("the clock was set: the lifetimes of RIP's keys are counted anew");
+            tracing::info!("the clock was set: RIP's keys and sequence numbers follow it");
             self.tell_calendar();
         }
     }
@@ -79,9 +79,9 @@ impl EventLoop {
         match action {
             RipAction::Group { interface, join: true } => rip.join(interface),
             RipAction::Group { interface, join: false } => rip.leave(interface),
-            RipAction::Send { interface, source, destination, port, octets } => {
+            RipAction::Send { interface, source, destination, port, octets, answer } => {
                 let destination = SocketAddrV4::new(destination, port);
-                rip.send(Datagram { interface, source, destination, octets });
+                rip.send(Datagram { interface, source, destination, octets, answer });
             }
         }
     }

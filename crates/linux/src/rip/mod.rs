@@ -62,6 +62,8 @@ pub(crate) struct Datagram {
     pub(crate) source: Ipv4Addr,
     pub(crate) destination: SocketAddrV4,
     pub(crate) octets: Arc<[u8]>,
+    /// Whether it may be dropped where there is no room.
+    pub(crate) answer: bool,
 }
 
 /// Why a destination cannot be sent to, and how many datagrams that cost.
@@ -88,6 +90,8 @@ pub(crate) struct RipSocket {
     ready: bool,
     /// What is lost since the queue is full.
     overflow: u64,
+    /// Answers that there was no room for.
+    answers_dropped: u64,
     troubles: BTreeMap<(u32, Ipv4Addr), Trouble>,
     /// It is wanted no more, and closed then at the latest.
     close_at: Option<Instant>,
@@ -128,6 +132,7 @@ impl RipSocket {
             blocked: false,
             ready: false,
             overflow: 0,
+            answers_dropped: 0,
             troubles: BTreeMap::new(),
             close_at: None,
         })
@@ -156,6 +161,18 @@ impl RipSocket {
 
     /// Has a datagram sent at the end of the turn.
     pub(crate) fn send(&mut self, datagram: Datagram) {
+        // Anyone can ask for the whole table in the name of stations that are not there, and each answer then keeps room in the
+        // kernel while ARP asks for them: updates go before.
+        if datagram.answer && (self.blocked || self.queue.len() >= MAX_QUEUE / 2) {
+            self.answers_dropped += 1;
+            if self.answers_dropped.is_power_of_two() {
+                let dropped = self.answers_dropped;
+                tracing::info!(
+                    "RIP: {dropped} answers to requests were dropped so far: there is no room to send them"
+                );
+            }
+            return;
+        }
         if self.queue.len() < MAX_QUEUE {
             self.queue.push_back(datagram);
             return;
@@ -173,7 +190,7 @@ impl RipSocket {
                 return;
             }
             let Some(datagram) = self.queue.front() else { break };
-            let Datagram { interface, source, destination, octets } = datagram;
+            let Datagram { interface, source, destination, octets, .. } = datagram;
             let result = message::send(&self.socket, (*interface, *source), *destination, octets);
             if result.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock) {
                 self.watch_room(true);
@@ -294,6 +311,12 @@ impl RipSocket {
     #[cfg(test)]
     pub(crate) fn holders(&self) -> usize {
         self.groups.holders()
+    }
+
+    /// Answers that there was no room for.
+    #[cfg(test)]
+    pub(crate) fn answers_dropped(&self) -> u64 {
+        self.answers_dropped
     }
 
     /// Datagrams lost to errors that go on, and what waits.

@@ -23,7 +23,7 @@ fn poll(poll: &mut Poll, socket: &mut RipSocket) {
 
 fn datagram(interface: u32, destination: Ipv4Addr) -> Datagram {
     let (source, destination) = (Ipv4Addr::new(10, 0, 0, 1), SocketAddrV4::new(destination, 520));
-    Datagram { interface, source, destination, octets: Arc::from([7; 504]) }
+    Datagram { interface, source, destination, octets: Arc::from([7; 504]), answer: false }
 }
 
 /// A wire of our own, both ends here: what is sent into one comes out of the other.
@@ -63,6 +63,24 @@ fn a_full_queue_of_the_kernel_is_waited_for() {
         assert!(!socket.has_work());
         poll(&mut epoll, &mut socket);
         assert!(!socket.has_work(), "epoll says nothing of room any more");
+    });
+}
+
+#[test]
+fn answers_leave_room_for_updates() {
+    in_namespace(|| {
+        let a = wire();
+        let epoll = Poll::new().unwrap();
+        let mut socket = RipSocket::open(epoll.registry(), TOKEN).unwrap();
+        // Stations that are not there: each answer keeps room in the kernel until ARP gives up on them.
+        for n in 0..40_000_u32 {
+            let nobody = Ipv4Addr::from_bits(0x0a00_0002 + n % 200);
+            socket.send(Datagram { answer: true, ..datagram(a, nobody) });
+            socket.flush();
+        }
+        socket.send(datagram(a, MULTICAST));
+        let (dropped, waiting) = (socket.answers_dropped(), socket.lost().1);
+        assert!(dropped > 30_000 && waiting <= 2, "{dropped} dropped, {waiting} wait");
     });
 }
 

@@ -129,7 +129,14 @@ impl Pair {
 
     fn transmit(&mut self, side: usize, conn: ConnId) {
         let mut octets = Vec::new();
-        while self.nodes[side].poll_transmit(self.now, conn, 4096, &mut octets) {}
+        loop {
+            let mut chunk = Vec::new();
+            let more = self.nodes[side].poll_transmit(self.now, conn, 65_536, &mut chunk);
+            octets.extend(chunk);
+            if !more {
+                break;
+            }
+        }
         let Some(theirs) = self.ends[side].get(&conn).copied() else { return };
         if !octets.is_empty() {
             self.feed(side, NodeInput::Tcp { conn, event: TcpEvent::Written { pending: false } });
@@ -215,4 +222,69 @@ fn a_node_that_ends_or_loses_its_bgp_leaves_nothing_in_the_kernel() {
         let said = &view.neighbors[0].errors;
         assert!(said.iter().any(|e| e.message.contains("6/2")), "the Cease came through: {said:?}");
     }
+}
+
+fn with_redistribute(mut config: NodeConfig, static_too: bool) -> NodeConfig {
+    use trunkline_bgp::config::Redistribute;
+    let source = if static_too { RouteSource::Static } else { RouteSource::Connected };
+    config.bgp.as_mut().unwrap().redistribute =
+        vec![Redistribute { source, med: None, policy: Policy::Accept }];
+    config
+}
+
+#[test]
+fn bgp_tells_its_routes_again_when_installing_begins_though_they_are_redistributed() {
+    let mut pair = Pair::started();
+    let lo = |up| NodeInput::Interface(interface("lo", up, &["127.0.0.1/8", "203.0.113.7/32"]));
+    pair.feed(1, lo(true));
+    pair.run(40);
+    let way = [hop("192.0.2.2", "eth0")];
+    let before = with_redistribute(pair.nodes[0].config().clone(), true);
+    pair.nodes[0].reconfigure(pair.now, before.clone(), &mut pair.out[0]);
+    pair.run(5);
+    assert_eq!(pair.kernel(), [("203.0.113.7/32", &way[..])]);
+    let mut off = before.clone();
+    off.fib.install = false;
+    pair.nodes[0].reconfigure(pair.now, off, &mut pair.out[0]);
+    pair.run(1);
+    assert_eq!(pair.kernel(), []);
+    pair.nodes[0].reconfigure(pair.now, before, &mut pair.out[0]);
+    pair.run(20);
+    assert_eq!(pair.kernel(), [("203.0.113.7/32", &way[..])]);
+}
+
+#[test]
+fn withdrawals_that_wait_survive_a_reload_that_redistributes_bgp() {
+    use crate::config::{RipConfig, RipRedistribute};
+    let mut pair = Pair::started();
+    let mut many = with_redistribute(pair.nodes[1].config().clone(), true);
+    many.static_routes =
+        (0..20_000u32).map(|n| fixed(&format!("20.{}.{}.0/24", n >> 8, n & 255), &[], 1)).collect();
+    pair.nodes[1].reconfigure(pair.now, many.clone(), &mut pair.out[1]);
+    pair.run(60);
+    assert_eq!(pair.kernel.len(), 20_000);
+    let mut none = many.clone();
+    none.static_routes.clear();
+    pair.nodes[1].reconfigure(pair.now, none, &mut pair.out[1]);
+    let mut left = 0;
+    for _ in 0..2000 {
+        pair.now += Duration::from_millis(10);
+        pair.carry_out();
+        let now = pair.now;
+        pair.nodes[1].handle_timeout(now, &mut pair.out[1]);
+        pair.carry_out();
+        if pair.kernel.len() < 20_000 {
+            left = pair.kernel.len();
+            break;
+        }
+        pair.nodes[0].handle_timeout(now, &mut pair.out[0]);
+    }
+    assert!(left > 0);
+    let mut config = pair.nodes[0].config().clone();
+    let mut rip = RipConfig::new();
+    rip.redistribute = vec![RipRedistribute { source: RouteSource::Bgp, metric: 1, tag: 0, filter: None }];
+    config.rip = Some(rip);
+    pair.nodes[0].reconfigure(pair.now, config, &mut pair.out[0]);
+    pair.run(120);
+    assert_eq!(pair.kernel.len(), 0);
 }

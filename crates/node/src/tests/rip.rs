@@ -148,3 +148,25 @@ fn bgp_next_hops_are_found_through_rip() {
     let expected = trunkline_bgp::NextHopState { metric: 5, connected: false };
     assert_eq!(told, Some(crate::routing::Told::NextHop(next_hop, Some(expected))));
 }
+
+#[test]
+fn neighbors_of_one_interface_do_not_crowd_out_those_of_another() {
+    let (mut node, _) = start(&["eth0", "eth1"]);
+    let mut config = node.config().clone();
+    let rip = config.rip.as_mut().unwrap();
+    rip.machine.limits.neighbors = 20;
+    rip.machine.interfaces.get_mut("eth0").unwrap().passive = true;
+    rip.machine.interfaces.get_mut("eth0").unwrap().filter_in = Some(Default::default());
+    with(&mut node, |node, out| drop(node.reconfigure(Instant::from_secs(2), config, out)));
+    for at in 3..23_u64 {
+        let octets = response(&[]);
+        let source = Ipv4Addr::new(10, 0, 0, 50 + at as u8);
+        let input = NodeInput::Rip { interface: index("eth0"), source, source_port: 520, octets: &octets };
+        with(&mut node, |node, out| node.handle(Instant::from_secs(at), input, out));
+    }
+    let octets = response(&[("192.0.2.0/24", 1)]);
+    let source = Ipv4Addr::new(10, 0, 1, 2);
+    let input = NodeInput::Rip { interface: index("eth1"), source, source_port: 520, octets: &octets };
+    let out = with(&mut node, |node, out| node.handle(Instant::from_secs(30), input, out));
+    assert_eq!(fib(&out), ["+192.0.2.0/24 10.0.1.2 2"], "{out:?}");
+}

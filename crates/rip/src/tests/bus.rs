@@ -153,7 +153,7 @@ impl Bus {
                 Output::Route { prefix, route: None } => {
                     assert!(self.nodes[n].table.remove(&prefix).is_some(), "{prefix} was not there");
                 }
-                Output::Send { interface, source, destination, port, octets } => {
+                Output::Send { interface, source, destination, port, octets, .. } => {
                     self.transmit(n, interface, (source, destination, port), octets);
                 }
                 Output::Event(_) => {}

@@ -206,7 +206,7 @@ impl Us {
 /// The messages among some outputs.
 fn sent(outputs: &[Output]) -> Vec<Sent> {
     let message = |output: &Output| match output {
-        Output::Send { interface, source, destination, port, octets } => Some(Sent {
+        Output::Send { interface, source, destination, port, octets, .. } => Some(Sent {
             interface: *interface,
             source: *source,
             destination: *destination,

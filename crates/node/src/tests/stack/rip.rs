@@ -380,3 +380,132 @@ fn an_interface_leaves_rip_and_comes_back_with_other_settings() {
     net.run(6.0);
     assert_eq!(best(&mut net, "r2", "3.3.3.3/32"), Some((RouteSource::Rip, 5)));
 }
+
+#[test]
+fn a_wider_filter_for_bgp() {
+    let mut r2 = speaker(2);
+    let interface = crate::config::InterfaceConfig {
+        address: vec![("10.0.23.2".parse().unwrap(), 24)],
+        ..crate::config::InterfaceConfig::new("eth1", crate::config::PortKind::Simulated)
+    };
+    r2.interfaces.insert(1, interface);
+    let mut rip2 = rip(&["eth1"]);
+    let narrow = RipRedistribute { filter: Some(Arc::default()), ..redistribute(RouteSource::Bgp, 3) };
+    rip2.redistribute = vec![narrow];
+    r2.rip = Some(rip2);
+    let r3 = speaks(3, &[("eth0", "10.0.23.3/24")]);
+    let links: &[&[&str]] = &[&["r1.eth0", "r2.eth0"], &["r2.eth1", "r3.eth0"]];
+    let mut net = Net::new(vec![speaker(1), r2, r3], links);
+    net.run(40.0);
+    assert_eq!(best(&mut net, "r3", "1.1.1.1/32"), None);
+    net.set("r2", |config| {
+        config.rip.as_mut().unwrap().redistribute = vec![redistribute(RouteSource::Bgp, 3)]
+    });
+    net.run(40.0);
+    assert_eq!(best(&mut net, "r3", "1.1.1.1/32"), Some((RouteSource::Rip, 4)));
+}
+
+fn last_sequence(net: &Net, name: &str) -> u32 {
+    let number = net.node(name);
+    let mut of_it =
+        net.frames.iter().filter(|(_, node, _, frame)| *node == number && frame.get(23) == Some(&17));
+    let frame: &[u8] = &of_it.next_back().unwrap().3;
+    u32::from_be_bytes(frame[54..58].try_into().unwrap())
+}
+
+#[test]
+fn the_sequence_follows_a_clock_that_is_set_later() {
+    let mut configs = chain()[..2].to_vec();
+    for config in &mut configs {
+        let list = [(1, "one", CalendarLifetime::default())];
+        config.rip.as_mut().unwrap().authentication.insert("eth0".to_owned(), keys(&list));
+    }
+    let mut net = Net::new(configs, &CHAIN[..1]);
+    net.run(40.0);
+    let since_epoch = Duration::from_secs(1_790_000_000);
+    net.with(0, |node, now, out| node.handle(now, NodeInput::WallClock { since_epoch }, out));
+    net.run(40.0);
+    assert!(last_sequence(&net, "r1") >= 1_790_000_000);
+}
+
+#[test]
+fn of_keys_out_of_date_the_one_that_ended_last_is_used_on() {
+    const DAY: u64 = 86_400;
+    let mut configs = chain()[..2].to_vec();
+    for config in &mut configs {
+        let until = |until| CalendarLifetime { from: None, until: Some(until) };
+        // Key 1 ended last.
+        let list = [(1, "one", until(19_000 * DAY)), (2, "two", until(18_000 * DAY))];
+        config.rip.as_mut().unwrap().authentication.insert("eth0".to_owned(), keys(&list));
+    }
+    let mut net = Net::new(configs, &CHAIN[..1]);
+    for number in 0..2 {
+        let since_epoch = Duration::from_secs(20_000 * DAY);
+        net.with(number, |node, now, out| node.handle(now, NodeInput::WallClock { since_epoch }, out));
+    }
+    net.run(40.0);
+    assert_eq!(last_key(&net, "r1"), Some(1));
+}
+
+#[test]
+fn a_full_table_is_not_the_end_of_our_own_routes() {
+    let mut configs = chain()[..2].to_vec();
+    configs[0].static_routes = ["192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24"].map(blackhole).to_vec();
+    configs[0].rip.as_mut().unwrap().redistribute = vec![redistribute(RouteSource::Static, 1)];
+    let r2 = configs[1].rip.as_mut().unwrap();
+    r2.machine.interfaces.remove("eth1");
+    r2.machine.limits.routes = 6;
+    r2.redistribute = vec![redistribute(RouteSource::Static, 1)];
+    let mut net = Net::new(configs, &CHAIN[..1]);
+    net.run(40.0);
+    // r2 has 10.0.12.0/24, 2.2.2.2, 1.1.1.1 and three statics of r1.
+    net.set("r2", |config| config.static_routes = vec![blackhole("10.77.0.0/16")]);
+    net.run(40.0);
+    net.set("r1", |config| config.static_routes.clear());
+    net.run(400.0);
+    assert_eq!(in_rip(&mut net, "r2", "10.77.0.0/16"), Some(("redistributed".to_owned(), 1)));
+    assert_eq!(best(&mut net, "r1", "10.77.0.0/16"), Some((RouteSource::Rip, 2)));
+}
+
+#[test]
+fn where_another_sources_route_goes_rips_takes_its_place() {
+    let mut configs = chain()[..2].to_vec();
+    for config in &mut configs {
+        config.static_routes = vec![blackhole("192.0.2.0/24")];
+        let rip = config.rip.as_mut().unwrap();
+        rip.redistribute = vec![redistribute(RouteSource::Static, 1)];
+        rip.machine.timers = trunkline_rip::Timers::four();
+        rip.machine.hold_down = trunkline_rip::HoldDown::SuppressEqualOrWorse;
+    }
+    let mut net = Net::new(configs, &CHAIN[..1]);
+    net.run(40.0);
+    net.set("r2", |config| config.static_routes.clear());
+    net.run(36.0);
+    // Hold-down protects against echoes of what failed in the network, not from what we no longer say ourselves.
+    assert_eq!(best(&mut net, "r2", "192.0.2.0/24"), Some((RouteSource::Rip, 2)));
+}
+
+#[test]
+fn rip_again_after_the_clock_went_back() {
+    let mut configs = chain()[..2].to_vec();
+    for config in &mut configs {
+        let list = [(1, "one", CalendarLifetime::default())];
+        config.rip.as_mut().unwrap().authentication.insert("eth0".to_owned(), keys(&list));
+    }
+    let mut net = Net::new(configs, &CHAIN[..1]);
+    net.run(40.0);
+    let since_epoch = Duration::from_secs(1_790_000_000);
+    let rip = net.nodes[0].config().rip.clone();
+    net.set("r1", |config| config.rip = None);
+    net.with(0, |node, now, out| node.handle(now, NodeInput::WallClock { since_epoch }, out));
+    net.set("r1", |config| config.rip = rip.clone());
+    net.run(40.0);
+    let before = last_sequence(&net, "r1");
+    // Set back by an hour, then a reload takes RIP away and another brings it back.
+    let since_epoch = Duration::from_secs(1_790_000_000 - 3600);
+    net.with(0, |node, now, out| node.handle(now, NodeInput::WallClock { since_epoch }, out));
+    net.set("r1", |config| config.rip = None);
+    net.set("r1", |config| config.rip = rip);
+    net.run(400.0);
+    assert_eq!(best(&mut net, "r2", "1.1.1.1/32"), Some((RouteSource::Rip, 2)));
+}
