@@ -184,7 +184,7 @@ impl Connection {
         let window = (before.is_some(), own.closed_window.is_some());
         let arrival = own.payload(at, segment, left_out, &mut lines);
         if !is_answer_to_syn {
-            let end = segment.sequence + segment.payload.len() as u32 + left_out;
+            let end = own.without_fin(segment.sequence + segment.payload.len() as u32 + left_out);
             own.reach(if flags.contains(Flags::SYN) { end + 1 } else { end });
             if flags.intersects(Flags::FIN | Flags::RST) {
                 own.ends_at(at, end);

@@ -217,6 +217,7 @@ impl Side {
 
     /// The other side has acknowledged all before a number.
     pub(super) fn acknowledge(&mut self, at: Moment, number: SeqNum, lines: &mut Vec<(MessageType, String)>) {
+        let number = self.without_fin(number);
         self.acknowledged = Some(self.acknowledged.map_or(number, |before| before.max(number)));
         if self.repeated.is_some_and(|repeated| number.gt(repeated.sequence)) {
             self.repeated = None;
@@ -248,6 +249,14 @@ impl Side {
             self.stream = Some(stream);
         }
         self.framer = framer;
+    }
+
+    /// A FIN takes a number too (RFC 9293 §3.4), which is none of an octet.
+    pub(super) fn without_fin(&self, number: SeqNum) -> SeqNum {
+        match self.fin {
+            Some((_, end)) if number == end + 1 => end,
+            _ => number,
+        }
     }
 
     fn missing_beginning(&mut self, at: Moment, initial: SeqNum, number: SeqNum) {

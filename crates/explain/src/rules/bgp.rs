@@ -101,8 +101,12 @@ fn settle(conversation: &Conversation, up: Option<&Connection>, verdicts: &mut V
         if is_this {
             continue;
         }
-        verdict.passed = true;
         let was_up = connection.is_some_and(|connection| connection.established().is_some());
+        // What has ended several sessions will end this one.
+        if was_up && verdict.times > 1 {
+            continue;
+        }
+        verdict.passed = true;
         verdict.severity = verdict.severity.min(if was_up { Severity::Warning } else { Severity::Note });
     }
 }

@@ -16,14 +16,14 @@ const MAX_TTL: u8 = 255;
 pub(super) fn judge(case: &Case<'_>) -> Option<Verdict> {
     let connection = case.connection;
     let [(client, _), (server, _)] = connection.ends;
-    if let Some(verdict) = notified(case) {
-        return Some(verdict);
-    }
     for index in [1, 0] {
         let (side, a, b) = case.side(index);
         if let Some((at, words)) = &side.foreign {
             return Verdict::new("foreign", a, b, *at).map(|v| v.shown(words, &[*at]));
         }
+    }
+    if let Some(verdict) = notified(case) {
+        return Some(verdict);
     }
     if let Some(at) = connection.refused {
         let frames = [connection.syn.map_or(at, |(first, ..)| first), at];
@@ -98,7 +98,7 @@ fn no_answer(case: &Case<'_>) -> Option<Verdict> {
     let (id, a, b) = match (md5 > 0, ao > 0) {
         (_, true) => ("ao-silence", server, client),
         (true, _) => match reverse(case) {
-            Some(true) => ("md5-differs", server, client),
+            Some(true) => ("md5-differs", server.min(client), server.max(client)),
             Some(false) => ("md5-one-side", client, server),
             None => ("md5-silence", server, client),
         },
