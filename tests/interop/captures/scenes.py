@@ -131,6 +131,13 @@ def register(scene):
         n.bird("a", A, B, 65001, 65002, "connect retry time 20; ttl security on;")
 
     @scene(10)
+    def ttl_security_gobgp(n):
+        pair(n)
+        n.gobgp("b", B, A, 65002, 65001, passive=True)
+        time.sleep(2)
+        n.bird("a", A, B, 65001, 65002, "connect retry time 20; ttl security on;")
+
+    @scene(10)
     def syn_ack_unanswered(n):
         n.direct()
         n.nft("a", "input", "tcp sport 179 drop")
@@ -162,7 +169,7 @@ def register(scene):
     @scene(6)
     def closed_before_open_disabled(n):
         pair(n)
-        n.bird("b", B, A, 65002, 65001, "disabled;", top=f"protocol bgp o {{ local {B} as 65002; neighbor 10.0.0.77 as 65077; passive; ipv4 {{ }}; }}")
+        n.bird("b", B, A, 65002, 65001, "disabled;", top=f"protocol bgp o {{ local {B} as 65002; neighbor 10.0.0.77 as 65077; passive; ipv4 {{ import all; export all; }}; }}")
         n.bird("a", A, B, 65001, 65002)
 
     @scene(8)
@@ -279,7 +286,7 @@ def register(scene):
     @scene(6)
     def max_prefix(n):
         pair(n)
-        n.bird("b", B, A, 65002, 65001, "passive;", more="import limit 1 action disable;")
+        n.openbgpd("b", B, A, 65002, 65001, "max-prefix 1")
         n.bird("a", A, B, 65001, 65002, routes=ROUTES)
 
     @scene(4)
@@ -340,8 +347,8 @@ def register(scene):
     @scene(8)
     def no_common_family(n):
         pair(n)
-        n.openbgpd("b", B, A, 65002, 65001, "announce IPv4 none\n announce IPv6 unicast\n passive")
-        n.frr("a", A, B, 65001, 65002)
+        n.openbgpd("b", B, A, 65002, 65001, routes=ROUTES)
+        n.gobgp("a", A, B, 65001, 65002, family="ipv6")
 
     @scene(8)
     def no_routes(n):
@@ -359,11 +366,11 @@ def register(scene):
     def bridged(n):
         """a and b at a bridge in r; b twice, with e0 and e1."""
         n.spaces_up("abr")
-        n.ip("r", "link", "add", "br", "type", "bridge")
+        n.ip("r", "link", "add", "name", "bridge0", "type", "bridge")
         for end, inside, outside, address in (("a", "e0", "p0", A + "/24"), ("b", "e0", "p1", B + "/24"), ("b", "e1", "p2", "")):
             n.link(end, inside, address, "r", outside, "")
-            n.ip("r", "link", "set", outside, "master", "br")
-        n.ip("r", "link", "set", "br", "up")
+            n.ip("r", "link", "set", outside, "master", "bridge0")
+        n.ip("r", "link", "set", "bridge0", "up")
         time.sleep(1)
 
     @scene(3)
@@ -380,6 +387,7 @@ def register(scene):
     @scene(3)
     def arp_moves_once(n):
         bridged(n)
+        n.at("b", "sysctl", "-qw", "net.ipv4.conf.all.arp_ignore=1")
         n.capture()
         n.at("a", "ping", "-c", "1", "-W", "1", B, check=False)
         n.ip("b", "addr", "del", B + "/24", "dev", "e0")
@@ -391,9 +399,10 @@ def register(scene):
     def arp_proxy(n):
         pair(n, False)
         n.at("b", "sysctl", "-qw", "net.ipv4.ip_forward=1", "net.ipv4.conf.e0.proxy_arp=1")
-        n.ip("b", "link", "add", "d", "type", "dummy")
-        n.ip("b", "addr", "add", "10.0.0.129/25", "dev", "d")
-        n.ip("b", "link", "set", "d", "up")
+        n.ip("b", "link", "add", "name", "dummy0", "type", "veth", "peer", "name", "dummy1")
+        n.ip("b", "link", "set", "dummy1", "up")
+        n.ip("b", "addr", "add", "10.0.0.129/25", "dev", "dummy0")
+        n.ip("b", "link", "set", "dummy0", "up")
         n.capture()
         n.at("b", "ping", "-c", "1", "-W", "1", A, check=False)
         for last in (130, 131, 132):
@@ -410,3 +419,82 @@ def register(scene):
         n.ip("a", "route", "add", "10.7.0.0/24", "via", B)
         n.capture()
         n.at("a", "ping", "-c", "2", "-W", "1", "10.7.0.1", check=False)
+
+    def rip(n, end, own, lines="", routes=("203.0.113.0/24",)):
+        static = "".join(f"route {route} blackhole; " for route in routes)
+        text = f"""router id {own};
+protocol device {{ }}
+protocol static own {{ ipv4; {static} }}
+protocol rip {{ ipv4 {{ import all; export all; }}; interface "e0" {{ update time 3; {lines} }}; }}
+"""
+        n.start(end, "bird", "-f", "-c", n.file(f"bird-{end}.conf", text), "-s", f"{n.dir}/{end}.ctl")
+
+    @scene(8)
+    def rip_healthy(n):
+        pair(n)
+        rip(n, "a", A)
+        rip(n, "b", B, routes=["198.51.100.0/24"])
+
+    @scene(8)
+    def rip_authentication(n):
+        pair(n)
+        rip(n, "a", A, 'authentication plaintext; password "one";')
+        rip(n, "b", B, routes=["198.51.100.0/24"])
+
+    @scene(8)
+    def rip_password(n):
+        pair(n)
+        rip(n, "a", A, 'authentication plaintext; password "one";')
+        rip(n, "b", B, 'authentication plaintext; password "two";', routes=["198.51.100.0/24"])
+
+    @scene(5)
+    def rip_lost(n):
+        pair(n)
+        rip(n, "a", A)
+        rip(n, "b", B, routes=["198.51.100.0/24"])
+        time.sleep(5)
+        n.birdc("b", "disable", "own")
+
+    def bridges(n):
+        """Two bridges of the kernel, in a and b, with a link between them."""
+        n.spaces_up("ab")
+        for end in "ab":
+            n.ip(end, "link", "add", "name", "bridge0", "type", "bridge", "stp_state", "1", "forward_delay", "400", "hello_time", "100")
+            n.ip(end, "link", "set", "bridge0", "address", f"02:00:00:00:00:0{end}")
+        n.link("a", "e0", "", "b", "e0", "")
+        for end in "ab":
+            n.ip(end, "link", "set", "e0", "master", "bridge0")
+            n.ip(end, "link", "set", "bridge0", "up")
+
+    @scene(12)
+    def stp_healthy(n):
+        bridges(n)
+        time.sleep(12)
+        n.capture()
+
+    @scene(8)
+    def stp_root(n):
+        bridges(n)
+        time.sleep(12)
+        n.capture()
+        time.sleep(4)
+        n.ip("b", "link", "set", "bridge0", "type", "bridge", "priority", "4096")
+
+    @scene(12)
+    def stp_two_roots(n):
+        bridges(n)
+        for end in "ab":
+            n.at(end, "nft", "add", "table", "netdev", "t")
+            n.at(end, "nft", "add", "chain", "netdev", "t", "i", "{ type filter hook ingress device e0 priority 0; }")
+            n.at(end, "nft", "add", "rule", "netdev", "t", "i", "ether", "daddr", "01:80:c2:00:00:00", "drop")
+        n.capture()
+
+    @scene(8)
+    def stp_change(n):
+        bridges(n)
+        time.sleep(12)
+        n.capture()
+        n.ip("b", "link", "add", "name", "x0", "type", "veth", "peer", "name", "x1")
+        for interface in ("x0", "x1"):
+            n.ip("b", "link", "set", interface, "up")
+        n.ip("b", "link", "set", "x0", "master", "bridge0")

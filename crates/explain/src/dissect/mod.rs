@@ -8,7 +8,7 @@ mod line;
 pub(crate) mod messages;
 mod spanning_tree;
 mod streams;
-pub(crate) mod update;
+pub mod update;
 mod verbose;
 
 use crate::capture::{Captured, Link};

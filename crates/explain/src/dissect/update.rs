@@ -166,8 +166,8 @@ impl<'a> Field<'a> {
 }
 
 /// A prefix of either family.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Prefix {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Prefix {
     /// IPv4.
     V4(std::net::Ipv4Addr, u8),
     /// IPv6.

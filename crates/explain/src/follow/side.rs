@@ -2,7 +2,7 @@
 
 use super::Moment;
 use crate::dissect::messages;
-use crate::dissect::update::Looked;
+use crate::dissect::update::{Field, Looked, Prefix};
 use crate::framer::{Framer, Piece};
 use crate::stream::{Arrival, Stream};
 use std::collections::BTreeSet;
@@ -14,6 +14,9 @@ use trunkline_wire::tcp::{Segment, SeqNum};
 
 /// The most gaps, notifications and faults of a side that are kept.
 const MAX_KEPT: usize = 16;
+
+/// The most prefixes of a side that are kept.
+const MAX_PREFIXES: usize = 4096;
 
 /// The most of a segment that counts as small: a KEEPALIVE with room to spare.
 pub const SMALL: usize = 200;
@@ -92,8 +95,10 @@ pub struct Side {
     pub longest: usize,
     /// Prefixes it announced.
     pub prefixes: u64,
-    /// UPDATEs with a certain AS in their AS_PATH; asked for with [`Side::watch_for`].
-    pub looped: u64,
+    /// Prefixes that came with a certain AS in their AS_PATH; asked for with [`Side::watch_for`].
+    pub looped: BTreeSet<Prefix>,
+    /// The prefixes it announced, the first ones.
+    pub announced: BTreeSet<Prefix>,
     /// UPDATEs with new routes.
     pub updates: u64,
     watched: Option<u32>,
@@ -149,7 +154,12 @@ impl Side {
         self.last_message.iter().flatten().max().copied()
     }
 
-    /// Counts UPDATEs with this AS in their path.
+    /// Whether it announced more prefixes than are kept.
+    pub fn announced_more(&self) -> bool {
+        self.announced.len() >= MAX_PREFIXES
+    }
+
+    /// Remembers prefixes with this AS in their path.
     pub fn watch_for(&mut self, asn: u32) {
         self.watched = Some(asn);
     }
@@ -368,8 +378,14 @@ impl Side {
             return;
         }
         self.updates += 1;
-        if let Some(watched) = self.watched {
-            self.looped += u64::from(has_as(looked.update.path_attributes, watched));
+        let loops = self.watched.is_some_and(|asn| has_as(looked.update.path_attributes, asn));
+        for prefix in looked.new.into_iter().flat_map(Field::prefixes) {
+            if self.announced.len() < MAX_PREFIXES {
+                self.announced.insert(prefix);
+            }
+            if loops && self.looped.len() < MAX_PREFIXES {
+                self.looped.insert(prefix);
+            }
         }
     }
 }

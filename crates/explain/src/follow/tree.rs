@@ -7,6 +7,12 @@ use trunkline_wire::stp::{Bpdu, BridgeId, Flags, Message, PortIdentifier, Priori
 /// The most changes, and the most bridges of an interface, that are kept.
 const MAX_KEPT: usize = 64;
 
+/// Seconds after which a root of which nobody tells is gone: three times the Hello Time.
+const FORGOTTEN: f64 = 6.0;
+
+/// Seconds in which a root falls silent that hears of a better one.
+const GIVES_WAY: f64 = 1.0;
+
 /// A change of the root that a bridge tells of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RootChange {
@@ -44,6 +50,8 @@ pub struct Speaker {
     pub at: Moment,
     /// BPDUs in which it says that it is the root itself, since it last said otherwise.
     pub own_root: u32,
+    /// When the first of these was.
+    pub own_since: Moment,
     /// BPDUs in all.
     pub times: u32,
     /// Whether its last BPDU had the flag of a topology change.
@@ -55,6 +63,8 @@ pub struct Speaker {
 pub struct Place {
     /// By bridge and port.
     pub speakers: BTreeMap<(BridgeId, PortIdentifier), Speaker>,
+    /// The root of the link, and when it was told last.
+    root: Option<(BridgeId, Moment)>,
     /// Changes of the root.
     pub roots: Vec<RootChange>,
     /// Changes of the topology.
@@ -93,16 +103,18 @@ impl Place {
             said: *body,
             at,
             own_root: 0,
+            own_since: at,
             times: 0,
             changing: false,
         });
-        let (old, was_changing) = (speaker.said.root, speaker.changing);
+        let was_changing = speaker.changing;
         speaker.own_root = if body.root == body.bridge { speaker.own_root + 1 } else { 0 };
+        if speaker.own_root <= 1 {
+            speaker.own_since = at;
+        }
         (speaker.said, speaker.at, speaker.changing) = (*body, at, changing);
         speaker.times += 1;
-        if old != body.root && self.roots.len() < MAX_KEPT {
-            self.roots.push(RootChange { at, bridge: body.bridge, old, new: body.root });
-        }
+        self.root(at, body);
         if changing {
             if was_changing {
                 let same =
@@ -113,6 +125,22 @@ impl Place {
                 }
             }
             self.change(at, Some(key));
+        }
+    }
+
+    /// The root of the link is the best that is told; a worse one takes its place when nobody tells of it any more.
+    fn root(&mut self, at: Moment, body: &Priority) {
+        let (old, told) = *self.root.get_or_insert((body.root, at));
+        if body.root != old && (body.root < old || at.since(told) > FORGOTTEN) {
+            if self.roots.len() < MAX_KEPT {
+                self.roots.push(RootChange { at, bridge: body.bridge, old, new: body.root });
+            }
+            self.root = Some((body.root, at));
+        } else if body.root == old {
+            self.root = Some((old, at));
+        } else {
+            // Somebody goes on to tell of the root before: then it has not changed, there are two.
+            self.roots.retain(|change| change.old != body.root || at.since(change.at) < GIVES_WAY);
         }
     }
 

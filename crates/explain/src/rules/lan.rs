@@ -16,6 +16,9 @@ const RIP_TIMEOUT: f64 = 180.0;
 /// Addresses of others for which a station answers before it is said to do so by proxy.
 const PROXIED: usize = 2;
 
+/// Seconds for which both must say so.
+const OVERLAP: f64 = 3.0;
+
 /// BPDUs in which each of two bridges says that it is the root.
 const INSISTS: u32 = 4;
 
@@ -38,7 +41,8 @@ pub(super) fn judge(facts: &Facts) -> Vec<Judged> {
     for (interface, place) in &facts.trees.places {
         let state = format!("{} ports speak", place.speakers.len());
         let about = format!("spanning tree at interface {interface}");
-        judged.push(Judged { about, state, ends: None, verdicts: tree(place) });
+        let end = facts.last.unwrap_or(Moment { frame: 0, nanos: 0 });
+        judged.push(Judged { about, state, ends: None, verdicts: tree(place, end) });
     }
     judged
 }
@@ -175,9 +179,10 @@ fn rip_pair(
     None
 }
 
-fn tree(place: &Place) -> Vec<Verdict> {
+fn tree(place: &Place, end: Moment) -> Vec<Verdict> {
     let mut verdicts: Vec<Verdict> = Vec::new();
-    for change in &place.roots {
+    // Whether the old root gives way, is to be seen a little later.
+    for change in place.roots.iter().filter(|change| end.since(change.at) > OVERLAP) {
         let words = format!("told by {}", change.bridge);
         let verdict = Verdict::new("stp-root", change.old, change.new, change.at);
         verdicts.extend(verdict.map(|v| v.shown(words, &[change.at])));
@@ -200,8 +205,10 @@ fn tree(place: &Place) -> Vec<Verdict> {
         verdicts.extend(verdict.map(|v| v.shown(words, &[change.first, change.last])));
     }
     let roots: Vec<_> = place.speakers.values().filter(|speaker| speaker.own_root >= INSISTS).collect();
+    // Both at the same time: a root that gives way to a better one falls silent.
     if let [first, second, ..] = roots.as_slice()
         && first.said.bridge != second.said.bridge
+        && first.at.min(second.at).since(first.own_since.max(second.own_since)) > OVERLAP
     {
         let words = format!("{} and {} BPDUs in a row", first.own_root, second.own_root);
         let verdict = Verdict::new("stp-two-roots", first.said.bridge, second.said.bridge, second.at);

@@ -138,6 +138,27 @@ fn half_open(case: &Case<'_>) -> Option<Verdict> {
     Verdict::new(id, server, client, last).map(|v| v.shown(words, &[first, last]).shown(ttl, &[first]))
 }
 
+/// An end that sends with 255 and takes nothing of what the other sends with less. Some speakers set their TTL only once
+/// they have accepted, so that the SYN-ACK still passes (FRR 8.4, observed).
+fn ttl_security(case: &Case<'_>) -> Option<Verdict> {
+    [0, 1].into_iter().find_map(|index| {
+        let (side, a, b) = case.side(index);
+        let (other, ..) = case.side(1 - index);
+        let lost = side.repeated?;
+        let (lowest, _) = side.ttl?;
+        let (others_lowest, _) = other.ttl?;
+        let nothing = side.initial.zip(side.acknowledged).is_some_and(|(first, acked)| acked.le(first + 1));
+        if lost.times < 3 || !nothing || others_lowest < MAX_TTL || lowest >= MAX_TTL - 1 {
+            return None;
+        }
+        let words = format!(
+            "{a} sends {} octets {} times with TTL {lowest}, {b} never acknowledges them; {b} sends with TTL 255",
+            lost.octets, lost.times
+        );
+        Verdict::new("ttl-security", a, b, lost.last).map(|v| v.shown(words, &[lost.first, lost.last]))
+    })
+}
+
 /// A connection on which data could flow.
 fn opened(case: &Case<'_>) -> Option<Verdict> {
     // Who ends it, having sent nothing: the accepting end has no such neighbor.
@@ -152,6 +173,9 @@ fn opened(case: &Case<'_>) -> Option<Verdict> {
         (None, Some(_)) => Some(1),
         (None, None) => None,
     };
+    if let Some(verdict) = ttl_security(case) {
+        return Some(verdict);
+    }
     let Some(closer) = first else {
         return [1, 0].into_iter().find_map(|index| silent_peer(case, index));
     };
@@ -163,7 +187,7 @@ fn opened(case: &Case<'_>) -> Option<Verdict> {
     }
     if side.sent_nothing() {
         // Who has waited long for an OPEN and then closes, has done right.
-        if other.sent_nothing() && closer == 0 || closer == 0 && other.opened.is_none() {
+        if closer == 0 && (other.sent_nothing() || other.opened.is_none()) {
             let waited = at.since(case.connection.first);
             if waited > SLOW {
                 return silent_peer(case, 1).or_else(|| case.missing(a, b));

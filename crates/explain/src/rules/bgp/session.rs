@@ -126,8 +126,13 @@ fn contents(case: &Case<'_>) -> Vec<Verdict> {
         let (side, a, b) = case.side(index);
         let (other, ..) = case.side(1 - index);
         let external = side.opened.as_ref().zip(other.opened.as_ref()).is_some_and(|(x, y)| x.asn != y.asn);
-        if external && side.looped > 0 && side.looped * 2 > side.updates {
-            let words = format!("{} of {} UPDATEs with routes", side.looped, side.updates);
+        // A route that only comes back to who announced it is no loss.
+        let lost = side.looped.difference(&other.announced).count() as u64;
+        // What it announced must be known, for that.
+        let whole = connection.syn.is_some() && connection.gaps().next().is_none();
+        if external && whole && !other.announced_more() && lost > 0 && lost * 2 > side.announced.len() as u64
+        {
+            let words = format!("{lost} of {} prefixes", side.announced.len());
             verdicts.extend(Verdict::new("own-as", a, b, up).map(|v| v.shown(words, &[])));
         }
         if let (Some((at, words)), None) = (side.faults.first(), connection.ended()) {
