@@ -60,7 +60,7 @@ const CASES: &[(&str, &str, &[&str])] = &[
     ("send-hold", "send-hold", &[]),
     ("hold-expired", "hold-expired", &[]),
     // OpenBGPD holds the neighbor down afterwards.
-    ("max-prefix", "max-prefix", &["refused", "closed-before-open"]),
+    ("max-prefix", "max-prefix", &["refused", "held-down", "closed-before-open"]),
     ("shutdown", "shutdown", &["refused"]),
     ("deconfigured", "deconfigured", &["refused"]),
     ("resources", "resources", &[]),
@@ -91,6 +91,7 @@ const WITHOUT_CAPTURE: &[&str] = &[
     "no-attempt",
     "ao-silence",
     "gave-up",
+    "held-down",
     "open-error",
     "cease",
     "fsm-error",

@@ -13,6 +13,18 @@ const FORGOTTEN: f64 = 6.0;
 /// Seconds in which a root falls silent that hears of a better one.
 const GIVES_WAY: f64 = 1.0;
 
+/// Seconds for which a root must have been told before another is a change: until then bridges elect.
+const ELECTED: f64 = 2.5;
+
+/// The root of a link.
+#[derive(Debug, Clone, Copy)]
+struct Root {
+    id: BridgeId,
+    /// When it was told first, and last.
+    first: Moment,
+    last: Moment,
+}
+
 /// A change of the root that a bridge tells of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RootChange {
@@ -64,7 +76,7 @@ pub struct Place {
     /// By bridge and port.
     pub speakers: BTreeMap<(BridgeId, PortIdentifier), Speaker>,
     /// The root of the link, and when it was told last.
-    root: Option<(BridgeId, Moment)>,
+    root: Option<Root>,
     /// Changes of the root.
     pub roots: Vec<RootChange>,
     /// Changes of the topology.
@@ -130,14 +142,16 @@ impl Place {
 
     /// The root of the link is the best that is told; a worse one takes its place when nobody tells of it any more.
     fn root(&mut self, at: Moment, body: &Priority) {
-        let (old, told) = *self.root.get_or_insert((body.root, at));
-        if body.root != old && (body.root < old || at.since(told) > FORGOTTEN) {
-            if self.roots.len() < MAX_KEPT {
-                self.roots.push(RootChange { at, bridge: body.bridge, old, new: body.root });
+        let new = Root { id: body.root, first: at, last: at };
+        let old = self.root.get_or_insert(new);
+        if body.root == old.id {
+            old.last = at;
+        } else if body.root < old.id || at.since(old.last) > FORGOTTEN {
+            let (was, held) = (old.id, old.last.since(old.first));
+            self.root = Some(new);
+            if held >= ELECTED && self.roots.len() < MAX_KEPT {
+                self.roots.push(RootChange { at, bridge: body.bridge, old: was, new: body.root });
             }
-            self.root = Some((body.root, at));
-        } else if body.root == old {
-            self.root = Some((old, at));
         } else {
             // Somebody goes on to tell of the root before: then it has not changed, there are two.
             self.roots.retain(|change| change.old != body.root || at.since(change.at) < GIVES_WAY);

@@ -186,6 +186,17 @@ pub static RULES: &[Rule] = &[
         )
     },
     Rule {
+        rests_on: "RFC 4271 §8.1.1 (DampPeerOscillations, IdleHoldTimer); OpenBGPD 7.7 after too many prefixes (observed)",
+        says: "{a} knows {b}, since it has exchanged OPENs with it, but takes no connection of it now: it holds the neighbor down, or the neighbor was disabled meanwhile.",
+        alternatives: &[
+            "{a} holds it down after an error: that is the verdict to look at",
+            "{a} waits before it connects by itself",
+            "an operator has disabled the neighbor at {a} meanwhile",
+        ],
+        next: &["look at {a} at the state of the neighbor, and when it is to be tried again"],
+        ..rule("held-down", 48, Warning, "connection closed by an end that has exchanged OPENs before")
+    },
+    Rule {
         rests_on: "as closed-before-open, and {a} itself connects to another address of the same station",
         says: "{a} does not want connections from {b}: it knows that router by another address.",
         alternatives: &["two neighbors on the same router, of which this one is not configured"],

@@ -252,6 +252,15 @@ fn unwanted(case: &Case<'_>, a: IpAddr, b: IpAddr) -> Option<Verdict> {
         let words = format!("{a} itself connects to {to}, which is the same station");
         return Verdict::new("update-source", a, b, at).map(|v| v.shown(how, &frames).shown(words, &[seen]));
     }
+    // An end that has sent an OPEN before, on another connection of the two, has such a neighbor.
+    let known = case.conversation.connections.iter().find_map(|connection| {
+        let own = connection.ends.iter().zip(&connection.sides).find(|((address, _), _)| *address == a)?;
+        own.1.opened.as_ref().map(|opened| opened.at).filter(|opened| *opened < at)
+    });
+    if let Some(opened) = known {
+        let words = format!("{a} has sent an OPEN to {b} on another connection");
+        return Verdict::new("held-down", a, b, at).map(|v| v.shown(how, &frames).shown(words, &[opened]));
+    }
     Verdict::new("closed-before-open", a, b, at).map(|v| v.shown(how, &frames))
 }
 
