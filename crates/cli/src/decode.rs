@@ -14,7 +14,7 @@ const CHUNK: usize = 64 << 10;
 
 /// Prints every frame.
 pub(crate) fn decode(options: &DecodeOptions, json: bool, out: &mut impl Write) -> Result<(), Failure> {
-    let name = options.file.display().to_string();
+    let name = named(&options.file);
     let input = open(&options.file)?;
     let mut printer = Printer { dissector: Dissector::default(), first: None, text: String::new() };
     let error = printer.all(Capture::new(input), options.verbose, json, out)?;
@@ -33,6 +33,11 @@ pub(crate) fn open(file: &Path) -> Result<Box<dyn Read>, Failure> {
         Ok(file) => Ok(Box::new(file)),
         Err(error) => Err(Failure::Message(format!("{}: {error}", file.display()))),
     }
+}
+
+/// What a file is called in messages.
+pub(crate) fn named(file: &Path) -> String {
+    if file == Path::new("-") { "standard input".to_owned() } else { file.display().to_string() }
 }
 
 struct Printer {

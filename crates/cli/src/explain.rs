@@ -2,7 +2,7 @@
 
 use crate::Failure;
 use crate::args::{ExplainOptions, LadderFormat};
-use crate::decode::open;
+use crate::decode::{named, open};
 use crate::show::{Color, Style};
 use std::io::Write;
 use trunkline_explain::capture::Capture;
@@ -25,7 +25,7 @@ pub(crate) fn explain(options: &ExplainOptions, json: bool, out: &mut impl Write
         match capture.next_frame() {
             Ok(Some(frame)) => facts.add(&frame),
             Ok(None) => break None,
-            Err(error) => break Some(format!("{}: {error}", file.display())),
+            Err(error) => break Some(format!("{}: {error}", named(file))),
         }
     };
     facts.finish(capture.dropped());

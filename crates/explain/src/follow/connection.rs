@@ -12,6 +12,9 @@ use trunkline_wire::tcp::{Flags, Segment, SeqNum};
 /// The most steps of a connection that are kept: the first ones and the latest.
 const MAX_STEPS: usize = 80;
 
+/// Seconds within which a SYN that comes again is the same one, captured twice. TCP waits longer (RFC 6298 §2).
+const TWICE: f64 = 0.3;
+
 /// An ICMP error about a segment of a connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Quoted {
@@ -166,6 +169,7 @@ impl Connection {
             *count += 1;
         }
         let mut lines = Vec::new();
+        own.acks += u64::from(flags.contains(Flags::ACK) && !flags.contains(Flags::RST));
         if flags.contains(Flags::SYN) {
             own.initial.get_or_insert(segment.sequence);
         }
@@ -222,7 +226,9 @@ impl Connection {
     ) {
         let flags = segment.flags;
         let again = |times: &mut Option<(Moment, u32, Moment)>| match times {
-            Some((_, count, last)) => (*count, *last) = (*count + 1, at),
+            // A frame that was captured at two places is not one that was sent again.
+            Some((_, count, last)) if at.since(*last) > TWICE => (*count, *last) = (*count + 1, at),
+            Some(_) => {}
             None => *times = Some((at, 1, at)),
         };
         if flags.contains(Flags::SYN | Flags::ACK) {

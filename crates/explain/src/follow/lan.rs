@@ -156,6 +156,13 @@ impl Lan {
         }
     }
 
+    /// Who sends to an address for which it has asked, has got an answer, whether or not the capture has it.
+    pub(super) fn resolved(&mut self, asker: IpAddr, target: IpAddr) {
+        if let Some(neighbor) = self.neighbors.get_mut(&target) {
+            neighbor.asked.remove(&asker);
+        }
+    }
+
     pub(super) fn icmp(&mut self, at: Moment, ip: &Ip<'_>, message: &icmp::Message<'_>) {
         let Some((_, about)) = message.original().and_then(crate::dissect::quoted) else { return };
         let (by, to) = (ip.source, ip.destination);

@@ -96,6 +96,7 @@ impl Facts {
 
     fn ip(&mut self, at: Moment, ip: &Ip<'_>, packet: &Packet<'_>) {
         self.lan.heard(at, ip.source);
+        self.lan.resolved(ip.source, ip.destination);
         let stations = packet.stations();
         if let Some((source, _)) = stations
             && (self.stations.len() < MAX_STATIONS || self.stations.contains_key(&ip.source))

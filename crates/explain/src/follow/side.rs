@@ -118,6 +118,8 @@ pub struct Side {
     pub ttl: Option<(u8, u8)>,
     /// From which station its frames come.
     pub station: Option<MacAddr>,
+    /// Segments that acknowledge something.
+    pub acks: u64,
     /// Whether octets that came later than what is acknowledged before them were acknowledged selectively.
     pub sacked_small: bool,
 }

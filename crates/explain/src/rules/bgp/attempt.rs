@@ -30,6 +30,17 @@ pub(super) fn judge(case: &Case<'_>) -> Option<Verdict> {
         let words = "the SYN is answered by a RST with sequence number 0";
         return Verdict::new("refused", server, client, at).map(|v| v.shown(words, &frames));
     }
+    // An end that acknowledges hears the other, of which the capture has nothing.
+    for index in [0, 1] {
+        let (side, a, b) = case.side(index);
+        let (other, ..) = case.side(1 - index);
+        if let (None, Some(last), true) = (other.first, side.last, side.acks > 0) {
+            let words = format!(
+                "{a} acknowledges what {b} sends, of which the capture has no frame: it has one direction only"
+            );
+            return Verdict::new("cannot-tell", a, b, last).map(|v| v.shown(words, &[last]));
+        }
+    }
     let sent = connection.sides.iter().any(|side| side.opened.is_some());
     match (connection.syn_ack, connection.opened) {
         (None, None) if !sent && connection.sides.iter().any(|side| side.first.is_none()) => no_answer(case),
