@@ -507,5 +507,6 @@ fn rip_again_after_the_clock_went_back() {
     net.set("r1", |config| config.rip = None);
     net.set("r1", |config| config.rip = rip);
     net.run(400.0);
+    assert!(last_sequence(&net, "r1") > before);
     assert_eq!(best(&mut net, "r2", "1.1.1.1/32"), Some((RouteSource::Rip, 2)));
 }
