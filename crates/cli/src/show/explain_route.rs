@@ -162,3 +162,88 @@ fn brief(path: &PathView) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::show::{human, samples};
+    use trunkline_view::Answer;
+    use trunkline_view::explain::Change;
+
+    fn step(step: &str, better: &str, other: &str, decides: bool) -> Step {
+        Step { step: step.into(), better: better.into(), other: other.into(), decides }
+    }
+
+    #[test]
+    fn a_route_with_its_rival_and_its_neighbors() {
+        let paths = samples::bgp_routes().paths;
+        let best = paths.iter().find(|path| path.best).cloned().unwrap();
+        let other = paths.iter().find(|path| !path.best && path.neighbor.is_some()).cloned().unwrap();
+        let steps = vec![
+            step("origin of the route", "from a neighbor", "from a neighbor", false),
+            step("LOCAL_PREF, higher (RFC 4271 §9.1.1)", "200", "100", true),
+        ];
+        let received = |path: &PathView, verdict: &str, reason: Option<&str>, steps: &[Step]| Received {
+            neighbor: path.neighbor,
+            asn: Some(Asn(65002)),
+            verdict: verdict.into(),
+            reason: reason.map(str::to_owned),
+            import: Some("accepted by rule 2 of policy \"in\": LOCAL_PREF 200".into()),
+            changes: Vec::new(),
+            path: Some(path.clone()),
+            steps: steps.to_vec(),
+        };
+        let change = Change { attribute: "LOCAL_PREF".into(), received: "none".into(), used: "200".into() };
+        let first = Received { changes: vec![change], ..received(&best, "best", None, &steps) };
+        let second = received(&other, "not best", Some("lower LOCAL_PREF (RFC 4271 §9.1.1)"), &steps);
+        let absent = Received {
+            neighbor: Some("192.0.2.9".parse().unwrap()),
+            path: None,
+            import: None,
+            ..received(&other, "not received", Some("the session is not up: no answer"), &[])
+        };
+        let sent = |address: &str, sent: bool, reason: &str, path: Option<PathView>| Sent {
+            neighbor: address.parse().unwrap(),
+            asn: Asn(65003),
+            sent,
+            reason: reason.into(),
+            path,
+        };
+        let view = RouteExplanation {
+            prefix: best.prefix,
+            routes: samples::routes().routes,
+            rip: None,
+            bgp: Some(BgpExplanation {
+                received: vec![first, second, absent],
+                sent: vec![
+                    sent("192.0.2.2", false, "the best path came from it", None),
+                    sent("192.0.2.3", true, "accepted: the policy is \"accept\"", Some(best)),
+                ],
+            }),
+        };
+        let text = human(&Answer::ExplainRoute(Box::new(view)), Style { color: false });
+        insta::assert_snapshot!(text);
+    }
+
+    #[test]
+    fn nothing_anywhere() {
+        let view = RouteExplanation {
+            prefix: "203.0.113.0/24".parse().unwrap(),
+            routes: Vec::new(),
+            rip: None,
+            bgp: Some(BgpExplanation { received: Vec::new(), sent: Vec::new() }),
+        };
+        insta::assert_snapshot!(explanation(&view, Style { color: false }), @r"
+        203.0.113.0/24
+
+        Received by BGP
+          from nobody: there is no neighbor
+
+        In the routing table
+          nothing: packets to it follow a shorter prefix, or are dropped
+
+        Sent by BGP
+          to nobody: there is no neighbor
+        ");
+    }
+}
