@@ -47,6 +47,13 @@ fn shown<'a>(judged: &Judged, facts: &'a Facts) -> Option<&'a Connection> {
     facts.conversations.get(&judged.ends?)?.connections.get(verdict.connection?)
 }
 
+/// One verdict for people.
+pub fn verdict(verdict: &Verdict, facts: &Facts, paint: &dyn Fn(Severity) -> String) -> String {
+    let mut out = String::new();
+    verdict_text(verdict, facts, paint, &mut out);
+    out
+}
+
 fn verdict_text(verdict: &Verdict, facts: &Facts, paint: &dyn Fn(Severity) -> String, out: &mut String) {
     let passed = if verdict.passed { ", passed" } else { "" };
     let times = if verdict.times > 1 { format!(", {} times", verdict.times) } else { String::new() };
