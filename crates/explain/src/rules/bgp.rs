@@ -3,7 +3,7 @@
 mod attempt;
 mod session;
 
-use super::{Judged, RULES, Rule, Severity, Verdict};
+use super::{Judged, Rule, Severity, Verdict, rules};
 use crate::follow::connection::Connection;
 use crate::follow::side::Side;
 use crate::follow::{Conversation, Facts, Moment};
@@ -134,13 +134,13 @@ fn state(conversation: &Conversation, up: Option<&Connection>, verdicts: &[Verdi
 
 /// The verdict of a NOTIFICATION that end `a` sent to `b`.
 fn of_notification(a: IpAddr, b: IpAddr, at: Moment, notification: &Notification) -> Option<Verdict> {
-    let matches = |rule: &&Rule| match rule.notification {
+    let matches = |rule: &&'static Rule| match rule.notification {
         Some((code, subcode)) => {
             code == notification.code && subcode.is_none_or(|subcode| subcode == notification.subcode)
         }
         None => false,
     };
-    let rule = RULES.iter().find(matches).or_else(|| Rule::named("unknown-error"))?;
+    let rule = rules().find(matches).or_else(|| Rule::named("unknown-error"))?;
     let mut words = format!("{a} sends NOTIFICATION {notification}");
     let data = notification.data.as_slice();
     match (notification.error(), data) {

@@ -4,7 +4,7 @@ mod bgp;
 mod lan;
 mod table;
 
-pub use table::RULES;
+pub use table::rules;
 
 use crate::follow::{Facts, Moment};
 use std::net::IpAddr;
@@ -57,7 +57,7 @@ pub struct Rule {
 impl Rule {
     /// The rule of this name.
     pub fn named(id: &str) -> Option<&'static Rule> {
-        RULES.iter().find(|rule| rule.id == id)
+        rules().find(|rule| rule.id == id)
     }
 }
 
