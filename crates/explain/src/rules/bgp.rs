@@ -10,9 +10,6 @@ use crate::follow::{Conversation, Facts, Moment};
 use std::net::IpAddr;
 use trunkline_wire::bgp::{ErrorCode, Notification};
 
-/// Seconds that a capture must go on after the last SYN before silence means something.
-const PATIENCE: f64 = 3.0;
-
 /// A connection with what a judge needs to know around it.
 #[derive(Clone, Copy)]
 struct Case<'a> {

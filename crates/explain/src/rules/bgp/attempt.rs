@@ -1,13 +1,13 @@
 //! Connections that never became a session.
 
-use super::{Case, PATIENCE, of_notification};
+use super::{Case, of_notification};
 use crate::follow::connection::QuotedKind;
 use crate::rules::Verdict;
 use std::net::IpAddr;
 use trunkline_wire::bgp::MessageType;
 
 /// Seconds without an answer to an OPEN that mean something: a busy daemon may take a few.
-const SLOW: f64 = 8.0;
+const SLOW: f64 = 6.0;
 
 /// The TTL of a speaker with TTL security, and how far a router may be away that still counts as near (RFC 5082 §3).
 const MAX_TTL: u8 = 255;
@@ -158,7 +158,7 @@ fn ttl_security(case: &Case<'_>) -> Option<Verdict> {
         let lost = side.repeated?;
         let (lowest, _) = side.ttl?;
         let (others_lowest, _) = other.ttl?;
-        let nothing = side.initial.zip(side.acknowledged).is_some_and(|(first, acked)| acked.le(first + 1));
+        let nothing = side.acknowledged.is_none_or(|acknowledged| acknowledged.le(lost.sequence));
         if lost.times < 3 || !nothing || others_lowest < MAX_TTL || lowest >= MAX_TTL - 1 {
             return None;
         }
@@ -282,7 +282,7 @@ fn silent_peer(case: &Case<'_>, index: usize) -> Option<Verdict> {
     let asked = other.opened.as_ref()?.at;
     let until = case.connection.ended().unwrap_or(case.end);
     let waited = until.since(asked);
-    if waited < SLOW.min(PATIENCE * 2.0) || !side.gaps.is_empty() {
+    if waited < SLOW || !side.gaps.is_empty() {
         return None;
     }
     if side.sent_nothing() && other.is_acknowledged() {
@@ -290,7 +290,9 @@ fn silent_peer(case: &Case<'_>, index: usize) -> Option<Verdict> {
         return Verdict::new("open-unanswered", a, b, until).map(|v| v.shown(words, &[asked, until]));
     }
     let own = side.opened.as_ref()?.at;
-    if side.count(MessageType::Keepalive) == 0 && side.sent_only_open() && waited >= SLOW {
+    // What is sent again and again has not arrived: then there is nothing to confirm.
+    let arrived = other.repeated.is_none();
+    if arrived && side.count(MessageType::Keepalive) == 0 && side.sent_only_open() {
         let words =
             format!("{a} has the OPEN of {b} and has sent its own, but no KEEPALIVE in {waited:.0} s");
         return Verdict::new("stuck-after-open", a, b, until).map(|v| v.shown(words, &[asked, own, until]));
