@@ -45,6 +45,10 @@ pub(crate) fn check(files: &[PathBuf], out: &mut impl Write) -> Result<(), Failu
 /// `trunkline run`: returns when a signal said so and all has ended.
 pub(crate) fn run(files: &[PathBuf], log: Option<&str>) -> Result<(), Failure> {
     start_logging(log)?;
+    // Threads, and tables that grow, touch a little of many huge pages: more memory than the tables themselves need.
+    if let Err(error) = rustix::thread::disable_transparent_huge_pages(true) {
+        tracing::debug!("cannot turn off huge pages: {error}");
+    }
     let plans = plan(files)?;
     let quick_start = files.is_empty();
 
