@@ -246,6 +246,9 @@ impl Page<'_> {
 
     /// What the scope sees of one destination.
     pub(super) fn route<K: Key>(&self, rib: &FamilyRib<K>, idx: RouteIdx, out: &mut Vec<PathView>) {
+        if !rib.table.occupied(idx) {
+            return;
+        }
         let prefix = rib.table.prefix(idx);
         match self.scope {
             Scope::All => self.paths(rib, idx, out),

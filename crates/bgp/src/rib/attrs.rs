@@ -6,9 +6,9 @@
 //! unpacked once, beside the octets.
 
 use super::next_hop::{NextHopId, NextHops};
+use super::slab::{Places, Slab};
 use crate::policy::Action;
 use foldhash::fast::FixedState;
-use hashbrown::HashTable;
 use std::hash::BuildHasher;
 use std::net::{IpAddr, Ipv4Addr};
 use trunkline_core::Asn;
@@ -91,9 +91,8 @@ pub(crate) struct Own {
 pub(crate) struct AttrTable {
     own: Own,
     hasher: FixedState,
-    index: HashTable<u32>,
-    sets: Vec<AttrSet>,
-    free: Vec<u32>,
+    index: Places,
+    sets: Slab<AttrSet>,
     scratch: Vec<u8>,
     pub(crate) next_hops: NextHops,
 }
@@ -106,9 +105,8 @@ impl AttrTable {
         AttrTable {
             own,
             hasher: FixedState::with_seed(seed),
-            index: HashTable::new(),
-            sets: Vec::new(),
-            free: Vec::new(),
+            index: Places::new(),
+            sets: Slab::new(),
             scratch: Vec::new(),
             next_hops: NextHops::new(),
         }
@@ -122,7 +120,7 @@ impl AttrTable {
 
     #[inline]
     pub(crate) fn get(&self, id: AttrId) -> &AttrSet {
-        &self.sets[id.0 as usize]
+        &self.sets[id.0]
     }
 
     /// The set whose canonical form is exactly `block`, next hop in NEXT_HOP, where it is known already.
@@ -130,11 +128,11 @@ impl AttrTable {
     pub(crate) fn lookup(&self, block: &[u8]) -> Option<AttrId> {
         let hash = self.hasher.hash_one(block);
         let sets = &self.sets;
-        let same = |&i: &u32| {
-            let set = &sets[i as usize];
+        let same = |i: u32| {
+            let set = &sets[i];
             set.hash == hash && set.mp_len == 0 && *set.octets == *block
         };
-        self.index.find(hash, same).map(|&i| AttrId(i))
+        self.index.find(hash, same).map(AttrId)
     }
 
     /// The id of a set; `mp_next_hop` where it came in MP_REACH_NLRI. Nobody holds it yet.
@@ -148,12 +146,12 @@ impl AttrTable {
         attributes.emit(true, &mut octets);
         let hash = self.hasher.hash_one(octets.as_slice());
         let sets = &self.sets;
-        let same = |&i: &u32| {
-            let set = &sets[i as usize];
+        let same = |i: u32| {
+            let set = &sets[i];
             set.hash == hash && set.mp_len == mp_len && *set.octets == *octets
         };
         let id = match self.index.find(hash, same) {
-            Some(&i) => AttrId(i),
+            Some(i) => AttrId(i),
             None => self.insert(attributes, mp_next_hop, &octets, mp_len, hash),
         };
         self.scratch = octets;
@@ -171,18 +169,8 @@ impl AttrTable {
         let address = mp_next_hop.and_then(MpNextHop::address).or(attributes.next_hop.map(IpAddr::V4));
         let next_hop = address.map_or(NextHopId::SELF, |a| self.next_hops.acquire(a));
         let set = self.unpack(attributes, octets.into(), mp_len, hash, next_hop);
-        let index = match self.free.pop() {
-            Some(index) => {
-                self.sets[index as usize] = set;
-                index
-            }
-            None => {
-                self.sets.push(set);
-                (self.sets.len() - 1) as u32
-            }
-        };
-        let sets = &self.sets;
-        self.index.insert_unique(hash, index, |&i| sets[i as usize].hash);
+        let index = self.sets.insert(set);
+        self.index.insert(hash, index, |i| self.sets[i].hash);
         AttrId(index)
     }
 
@@ -241,13 +229,13 @@ impl AttrTable {
     /// Held once more.
     #[inline]
     pub(crate) fn retain(&mut self, id: AttrId) {
-        self.sets[id.0 as usize].refs += 1;
+        self.sets[id.0].refs += 1;
     }
 
     /// Held once less; goes with its last holder.
     #[inline]
     pub(crate) fn release(&mut self, id: AttrId) {
-        let set = &mut self.sets[id.0 as usize];
+        let set = &mut self.sets[id.0];
         set.refs -= 1;
         if set.refs == 0 {
             self.remove(id);
@@ -255,12 +243,11 @@ impl AttrTable {
     }
 
     fn remove(&mut self, id: AttrId) {
-        let set = &mut self.sets[id.0 as usize];
+        let set = &mut self.sets[id.0];
         set.octets = Box::default();
         let (hash, next_hop) = (set.hash, set.next_hop);
-        if let Ok(entry) = self.index.find_entry(hash, |&i| i == id.0) {
-            entry.remove();
-            self.free.push(id.0);
+        if self.index.remove(hash, id.0, |i| self.sets[i].hash) {
+            self.sets.remove(id.0);
             self.next_hops.release(next_hop);
         }
     }

@@ -7,6 +7,7 @@ pub(crate) mod attrs;
 pub(crate) mod decision;
 pub(crate) mod family;
 pub(crate) mod next_hop;
+mod slab;
 pub(crate) mod table;
 
 #[cfg(test)]

@@ -4,9 +4,9 @@
 //! and is the best one once the decision was made. A path is 20 octets.
 
 use super::attrs::AttrId;
+use super::slab::{Places, Slab};
 use crate::egress::RouteSet;
 use foldhash::fast::FixedState;
-use hashbrown::HashTable;
 use smallvec::SmallVec;
 use std::hash::{BuildHasher, Hash};
 use trunkline_core::{Ipv4Prefix, Ipv6Prefix, Prefix};
@@ -213,12 +213,10 @@ const RECLAIM_SLICE: u32 = 4096;
 /// All destinations of a family.
 pub(crate) struct Table<K> {
     hasher: FixedState,
-    index: HashTable<u32>,
-    routes: Vec<Route<K>>,
-    free_routes: Vec<u32>,
+    index: Places,
+    routes: Slab<Route<K>>,
     /// Second and further paths.
-    more: Vec<Path>,
-    free_more: Vec<u32>,
+    more: Slab<Path>,
     /// Destinations that lost their last path: the place may be taken again once no neighbour needs a withdrawal.
     /// One that has paths again is found out when its turn comes.
     empty: RouteSet,
@@ -234,11 +232,9 @@ impl<K: Key> Table<K> {
     pub(crate) fn new(seed: u64) -> Table<K> {
         Table {
             hasher: FixedState::with_seed(seed),
-            index: HashTable::new(),
-            routes: Vec::new(),
-            free_routes: Vec::new(),
-            more: Vec::new(),
-            free_more: Vec::new(),
+            index: Places::new(),
+            routes: Slab::new(),
+            more: Slab::new(),
             empty: RouteSet::default(),
             emptied: 0,
             reclaimed_to: 0,
@@ -250,7 +246,7 @@ impl<K: Key> Table<K> {
 
     /// Places, in use or free: every [`RouteIdx`] is below.
     pub(crate) fn places(&self) -> u32 {
-        self.routes.len() as u32
+        self.routes.places()
     }
 
     /// Destinations with paths, paths, destinations with a best path.
@@ -260,7 +256,7 @@ impl<K: Key> Table<K> {
 
     pub(crate) fn find(&self, key: K) -> Option<RouteIdx> {
         let hash = self.hasher.hash_one(key);
-        self.index.find(hash, |&i| self.routes[i as usize].key == key).map(|&i| RouteIdx(i))
+        self.index.find(hash, |i| self.routes[i].key == key).map(RouteIdx)
     }
 
     /// The most specific destination with paths that covers `key`.
@@ -274,51 +270,40 @@ impl<K: Key> Table<K> {
     pub(crate) fn find_or_insert(&mut self, key: K) -> RouteIdx {
         let hash = self.hasher.hash_one(key);
         let (routes, hasher) = (&mut self.routes, &self.hasher);
-        if let Some(&i) = self.index.find(hash, |&i| routes[i as usize].key == key) {
+        if let Some(i) = self.index.find(hash, |i| routes[i].key == key) {
             return RouteIdx(i);
         }
-        let route = Route { key, head: Path::EMPTY };
-        let i = match self.free_routes.pop() {
-            Some(i) => {
-                routes[i as usize] = route;
-                i
-            }
-            None => {
-                routes.push(route);
-                (routes.len() - 1) as u32
-            }
-        };
-        self.index.insert_unique(hash, i, |&i| hasher.hash_one(routes[i as usize].key));
+        let i = routes.insert(Route { key, head: Path::EMPTY });
+        self.index.insert(hash, i, |i| hasher.hash_one(routes[i].key));
         RouteIdx(i)
     }
 
     pub(crate) fn prefix(&self, idx: RouteIdx) -> Prefix {
-        self.routes[idx.0 as usize].key.prefix()
+        self.routes[idx.0].key.prefix()
     }
 
     #[inline]
     pub(crate) fn key(&self, idx: RouteIdx) -> K {
-        self.routes[idx.0 as usize].key
+        self.routes[idx.0].key
     }
 
     /// The best path.
     #[inline]
     pub(crate) fn best(&self, idx: RouteIdx) -> Option<&Path> {
-        let head = &self.routes[idx.0 as usize].head;
+        let head = &self.routes.get(idx.0)?.head;
         (head.flags & flag::BEST != 0).then_some(head)
     }
 
     /// All paths, the best first.
     pub(crate) fn paths(&self, idx: RouteIdx) -> impl Iterator<Item = &Path> {
-        let head = &self.routes[idx.0 as usize].head;
-        let first = (head.peer != PeerId::NONE).then_some(head);
-        std::iter::successors(first, |path| self.more.get(path.next as usize))
+        let first = self.routes.get(idx.0).map(|route| &route.head).filter(|head| head.peer != PeerId::NONE);
+        std::iter::successors(first, |path| self.more.get(path.next))
     }
 
     /// The only path, where there is exactly one: the common case, without a copy.
     #[inline]
     pub(crate) fn single(&self, idx: RouteIdx) -> Option<&Path> {
-        let head = &self.routes[idx.0 as usize].head;
+        let head = &self.routes[idx.0].head;
         (head.next == END && head.peer != PeerId::NONE).then_some(head)
     }
 
@@ -328,7 +313,7 @@ impl<K: Key> Table<K> {
 
     /// Writes the paths of a destination; the first is the best where it says so.
     pub(crate) fn put(&mut self, idx: RouteIdx, paths: &[Path]) {
-        let head = self.routes[idx.0 as usize].head;
+        let head = self.routes[idx.0].head;
         let had = head.peer != PeerId::NONE;
         let mut old = head.next;
         let mut count = usize::from(had);
@@ -336,30 +321,27 @@ impl<K: Key> Table<K> {
         let mut places: SmallVec<[u32; 8]> = SmallVec::new();
         while old != END {
             places.push(old);
-            old = self.more[old as usize].next;
+            old = self.more[old].next;
             count += 1;
         }
         while places.len() + 1 < paths.len() {
-            places.push(self.free_more.pop().unwrap_or_else(|| {
-                self.more.push(Path::EMPTY);
-                (self.more.len() - 1) as u32
-            }));
+            places.push(self.more.insert(Path::EMPTY));
         }
         while places.len() + 1 > paths.len().max(1) {
-            self.free_more.extend(places.pop());
+            places.pop().into_iter().for_each(|place| self.more.remove(place));
         }
         for (i, path) in paths.iter().enumerate() {
             let mut path = *path;
             path.next = places.get(i).copied().unwrap_or(END);
             if i == 0 {
-                self.routes[idx.0 as usize].head = path;
+                self.routes[idx.0].head = path;
             } else {
                 path.flags &= !flag::BEST;
-                self.more[places[i - 1] as usize] = path;
+                self.more[places[i - 1]] = path;
             }
         }
         if paths.is_empty() {
-            self.routes[idx.0 as usize].head = Path::EMPTY;
+            self.routes[idx.0].head = Path::EMPTY;
         }
         self.paths = self.paths + paths.len() as u64 - count as u64;
         self.count_change(idx, head.flags, had, paths.first().map_or(0, |p| p.flags), !paths.is_empty());
@@ -368,7 +350,7 @@ impl<K: Key> Table<K> {
     /// Writes the only path of a destination that has one or none.
     #[inline]
     pub(crate) fn put_single(&mut self, idx: RouteIdx, path: Path) {
-        let head = &mut self.routes[idx.0 as usize].head;
+        let head = &mut self.routes[idx.0].head;
         let (old_flags, had) = (head.flags, head.peer != PeerId::NONE);
         debug_assert!(head.next == END, "a destination with several paths");
         *head = path;
@@ -389,13 +371,14 @@ impl<K: Key> Table<K> {
 
     /// A path that is there already came again unchanged, or only its epoch differs.
     pub(crate) fn touch(&mut self, idx: RouteIdx, peer: PeerId, epoch: u8) {
-        let head = &mut self.routes[idx.0 as usize].head;
+        let head = &mut self.routes[idx.0].head;
         if head.peer == peer {
             head.epoch = epoch;
             return;
         }
         let mut at = head.next;
-        while let Some(path) = self.more.get_mut(at as usize) {
+        while at != END {
+            let path = &mut self.more[at];
             if path.peer == peer {
                 path.epoch = epoch;
                 return;
@@ -418,10 +401,9 @@ impl<K: Key> Table<K> {
                 self.empty.remove(idx);
             } else if unused(idx) {
                 self.empty.remove(idx);
-                let hash = self.hasher.hash_one(self.routes[idx.0 as usize].key);
-                if let Ok(entry) = self.index.find_entry(hash, |&x| x == idx.0) {
-                    entry.remove();
-                    self.free_routes.push(idx.0);
+                let hash_of = |i| self.hasher.hash_one(self.routes[i].key);
+                if self.index.remove(hash_of(idx.0), idx.0, hash_of) {
+                    self.routes.remove(idx.0);
                 }
             } else {
                 patience -= 1;
@@ -441,6 +423,6 @@ impl<K: Key> Table<K> {
 
     /// Whether this place holds a destination with paths.
     pub(crate) fn occupied(&self, idx: RouteIdx) -> bool {
-        self.routes.get(idx.0 as usize).is_some_and(|r| r.head.peer != PeerId::NONE)
+        self.routes.get(idx.0).is_some_and(|r| r.head.peer != PeerId::NONE)
     }
 }
