@@ -156,6 +156,7 @@ fn config(place: &Place, spec: &Spec) -> String {
         if let Some(password) = &session.password {
             let _ = writeln!(text, " neighbor {remote} password {password}");
         }
+        let _ = writeln!(text, "{}", spec.session_lines);
         let family = Frr::family(&remote.to_string());
         let _ = writeln!(
             text,

@@ -50,8 +50,12 @@ fn config(spec: &Spec, announced: &Announced) -> Config {
         if let Some(password) = &session.password {
             neighbor = neighbor.set("password", &format!("\"{password}\""));
         }
+        for (key, value) in spec.session_lines.lines().filter_map(|line| line.split_once(" = ")) {
+            neighbor = neighbor.set(key, value);
+        }
         config = config.neighbor(neighbor);
     }
+    config.bgp.clone_from(&spec.global_lines);
     config
 }
 
