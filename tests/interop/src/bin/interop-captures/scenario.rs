@@ -104,7 +104,6 @@ pub(crate) const RST: &str = "tcp.flags.reset==1";
 pub(crate) const FIN: &str = "tcp.flags.fin==1";
 /// BGP messages.
 pub(crate) const OPEN: &str = "bgp.type==1";
-pub(crate) const UPDATE: &str = "bgp.type==2";
 pub(crate) const NOTIFICATION: &str = "bgp.type==3";
 pub(crate) const KEEPALIVE: &str = "bgp.type==4";
 /// An UPDATE that announces something.

@@ -30,6 +30,8 @@ const COUNTERS: &[&str] = &[
 pub(crate) enum Net {
     /// 192.0.2.1 and 192.0.2.2 on one link.
     Direct,
+    /// The same two with a switch between them, and the capture there: a port of Trunkline's own sends past captures.
+    Switched,
     /// 2001:db8::1 and 2001:db8::2 on one link.
     Direct6,
     /// 10.82.1.9 and 10.82.1.10, as in the article.
@@ -61,7 +63,7 @@ pub(crate) struct Stage<'lab> {
     pub(crate) b: Netns,
     router: Option<Netns>,
     addresses: [&'static str; 2],
-    at: Side,
+    at: Option<Side>,
     peers: Vec<(Side, Kind, Box<dyn Peer>)>,
     programs: Vec<Daemon>,
     capture: Option<Capture>,
@@ -74,7 +76,7 @@ impl<'lab> Stage<'lab> {
     pub(crate) fn new(lab: &'lab Lab, scenario: &Scenario) -> Stage<'lab> {
         let (a, b) = (lab.space("a"), lab.space("b"));
         let (addresses, length) = match scenario.net {
-            Net::Direct => (["192.0.2.1", "192.0.2.2"], 24),
+            Net::Direct | Net::Switched => (["192.0.2.1", "192.0.2.2"], 24),
             Net::Direct6 => (["2001:db8::1", "2001:db8::2"], 64),
             Net::Article => (["10.82.1.9", "10.82.1.10"], 30),
             Net::Routed => (["192.0.2.1", "198.51.100.2"], 24),
@@ -87,8 +89,10 @@ impl<'lab> Stage<'lab> {
             Net::Routed6 => Some(["2001:db8:1::ffff", "2001:db8:2::ffff"]),
             _ => None,
         };
-        let router = gateways.map(|_| lab.space("r"));
+        let switched = scenario.net == Net::Switched;
+        let router = (gateways.is_some() || switched).then(|| lab.space("r"));
         for space in [&a, &b].into_iter().chain(&router) {
+            space.sysctl("net.ipv6.conf.default.router_solicitations", "0");
             if !six {
                 space.sysctl("net.ipv6.conf.default.disable_ipv6", "1");
             }
@@ -98,17 +102,27 @@ impl<'lab> Stage<'lab> {
             r.forward();
             lab.link((&a, "e0", &[&of_a]), (r, "e0", &[&r_a]));
             lab.link((&b, "e0", &[&of_b]), (r, "e1", &[&r_b]));
-            let four = if six { "-6" } else { "-4" };
-            a.ip(&format!("{four} route add default via {to_a}"));
-            b.ip(&format!("{four} route add default via {to_b}"));
+            // Not default routes: FRR does not count those as a way to a neighbour.
+            let [net_a, net_b] = if six { ["2001:db8:1::/64", "2001:db8:2::/64"] } else { ["192.0.2.0/24", "198.51.100.0/24"] };
+            a.ip(&format!("route add {net_b} via {to_a}"));
+            b.ip(&format!("route add {net_a} via {to_b}"));
             plain(r, "e0");
             plain(r, "e1");
+        } else if let Some(r) = &router {
+            lab.link((&a, "e0", &[&of_a]), (r, "e0", &[]));
+            lab.link((&b, "e0", &[&of_b]), (r, "e1", &[]));
+            r.ip("link add br0 type bridge");
+            for port in ["e0", "e1"] {
+                r.ip(&format!("link set {port} master br0"));
+                plain(r, port);
+            }
+            r.ip("link set br0 up");
         } else {
             lab.link((&a, "e0", &[&of_a]), (&b, "e0", &[&of_b]));
         }
         plain(&a, "e0");
         plain(&b, "e0");
-        let (capture, file, at) = (None, PathBuf::new(), scenario.at);
+        let (capture, file, at) = (None, PathBuf::new(), (!switched).then_some(scenario.at));
         let (peers, programs, daemons) = (Vec::new(), Vec::new(), Vec::new());
         Stage { lab, a, b, router, addresses, at, peers, programs, capture, file, daemons }
     }
@@ -144,7 +158,8 @@ impl<'lab> Stage<'lab> {
             let dir = self.lab.dir().join("capture");
             std::fs::create_dir_all(&dir).unwrap();
             self.file = dir.join("e0.pcap");
-            self.capture = Some(Capture::of(self.space(self.at), "e0", &dir, FILTER));
+            let place = self.at.map_or_else(|| self.router(), |side| self.space(side));
+            self.capture = Some(Capture::of(place, "e0", &dir, FILTER));
         }
     }
 
@@ -257,7 +272,10 @@ impl<'lab> Stage<'lab> {
                 }
             }
         }
-        let captured = format!("at {}", self.address(self.at));
+        let captured = match self.at {
+            Some(side) => format!("at {}", self.address(side)),
+            None => "at the switch between".into(),
+        };
         (file, Told { captured, daemons: std::mem::take(&mut self.daemons), counters })
     }
 }

@@ -139,6 +139,16 @@ fn refused() -> Vec<Scenario> {
                 s.until(RST, 3);
             },
         )),
+        refused(Scenario::new(
+            "s03-all-disabled-frr-bird",
+            3,
+            "BIRD runs at the neighbour, but its only neighbour is disabled: then it does not listen.",
+            |s| {
+                s.start(B, Kind::Bird, |spec| spec.session_lines = "disabled;".into());
+                s.start(A, Kind::Frr, |_| {});
+                s.until(RST, 3);
+            },
+        )),
         Scenario::new("s03-no-daemon-v6-bird", 3, how, nobody(Kind::Bird))
             .on(Net::Direct6)
             .sees(SYN, "SYN")
@@ -229,7 +239,7 @@ fn too_far() -> Vec<Scenario> {
         Scenario::new(name, 5, how, move |s: &mut crate::stage::Stage<'_>| {
             s.start(B, Kind::Bird, |spec| spec.session_lines = "multihop;".into());
             s.start(A, kind, |spec| spec.session_lines = lines.into());
-            s.until("icmp.type==11", 3);
+            s.until("icmp.type==11", 2);
         })
         .on(Net::Routed)
         .sees(format!("{SYN_OUT} && ip.ttl==1"), "SYN with TTL 1")
