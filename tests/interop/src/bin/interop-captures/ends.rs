@@ -42,20 +42,33 @@ fn ordered(
 
 fn limits() -> Vec<Scenario> {
     let limit = |name, b: Kind, lines: &'static str| {
-        Scenario::new(name, 26, "The one at 192.0.2.2 takes at most 5 prefixes, and 10 are announced.", move |s: &mut Stage<'_>| {
-            s.start(B, b, |spec| spec.session_lines = lines.into());
-            let a = if b == Kind::Bird { Kind::Frr } else { Kind::Bird };
-            s.start(A, a, |spec| spec.global_lines = crate::path::many(a, TEN));
-            s.until(cease(1), 1);
-        })
+        Scenario::new(
+            name,
+            26,
+            "The one at 192.0.2.2 takes at most 5 prefixes, and 10 are announced.",
+            move |s: &mut Stage<'_>| {
+                s.start(B, b, |spec| spec.session_lines = lines.into());
+                if b == Kind::Bird {
+                    edit(s, "b0/bird.conf", "import all;", "import limit 5 action disable; import all;");
+                    s.order(B, &["configure"]);
+                }
+                let a = if b == Kind::Bird { Kind::Frr } else { Kind::Bird };
+                s.start(A, a, |spec| spec.global_lines = crate::path::many(a, TEN));
+                s.until(cease(1), 1);
+            },
+        )
         .sees(from(ADDRESS_A, scenario::ROUTES), "UPDATE with routes of 192.0.2.1")
         .sees(cease(1), "NOTIFICATION 6/1 of 192.0.2.2")
     };
     vec![
-        limit("s26-prefixes-frr", Kind::Frr, " address-family ipv4 unicast\n  neighbor 192.0.2.1 maximum-prefix 5\n exit-address-family"),
+        limit(
+            "s26-prefixes-frr",
+            Kind::Frr,
+            " address-family ipv4 unicast\n  neighbor 192.0.2.1 maximum-prefix 5\n exit-address-family",
+        ),
         limit("s26-prefixes-openbgpd", Kind::OpenBgpd, "max-prefix 5"),
         limit("s26-prefixes-trunkline", Kind::Trunkline, "maximum-prefixes = 5"),
-        limit("s26-prefixes-bird", Kind::Bird, "ipv4 { import limit 5 action disable; import all; export all; };"),
+        limit("s26-prefixes-bird", Kind::Bird, ""),
     ]
 }
 
@@ -63,44 +76,118 @@ fn orders() -> Vec<Scenario> {
     let shutdown = "NOTIFICATION 6/2 of 192.0.2.2";
     let reset = "NOTIFICATION 6/4 of 192.0.2.2";
     vec![
-        ordered("s26-shutdown-text-frr", 2, shutdown, Kind::Frr, "neighbor … shutdown message, with a text (RFC 9003).", |s| {
-            s.order(B, &["configure terminal", "router bgp 65002", "neighbor 192.0.2.1 shutdown message Maintenance until noon, ticket 4711"]);
-        })
+        ordered(
+            "s26-shutdown-text-frr",
+            2,
+            shutdown,
+            Kind::Frr,
+            "neighbor … shutdown message, with a text (RFC 9003).",
+            |s| {
+                s.order(
+                    B,
+                    &[
+                        "configure terminal",
+                        "router bgp 65002",
+                        "neighbor 192.0.2.1 shutdown message Maintenance until noon, ticket 4711",
+                    ],
+                );
+            },
+        )
         .sees("bgp.notify.communication", "its text"),
-        ordered("s26-shutdown-text-openbgpd", 2, shutdown, Kind::OpenBgpd, "bgpctl neighbor … down with a reason (RFC 9003).", |s| {
-            s.order(B, &["neighbor", ADDRESS_A, "down", "Maintenance until noon, ticket 4711"]);
-        })
+        ordered(
+            "s26-shutdown-text-openbgpd",
+            2,
+            shutdown,
+            Kind::OpenBgpd,
+            "bgpctl neighbor … down with a reason (RFC 9003).",
+            |s| {
+                s.order(B, &["neighbor", ADDRESS_A, "down", "Maintenance until noon, ticket 4711"]);
+            },
+        )
         .sees("bgp.notify.communication", "its text"),
-        ordered("s26-shutdown-text-gobgp", 2, shutdown, Kind::GoBgp, "gobgp neighbor … shutdown with a reason (RFC 9003).", |s| {
-            s.order(B, &["neighbor", ADDRESS_A, "shutdown", "--reason", "Maintenance until noon"]);
-        }),
+        ordered(
+            "s26-shutdown-text-gobgp",
+            2,
+            shutdown,
+            Kind::GoBgp,
+            "gobgp neighbor … shutdown with a reason (RFC 9003).",
+            |s| {
+                s.order(B, &["neighbor", ADDRESS_A, "shutdown", "--reason", "Maintenance until noon"]);
+            },
+        ),
         ordered("s26-shutdown-bird", 2, shutdown, Kind::Bird, "birdc disable with a reason.", |s| {
             s.order(B, &["disable s0 \"Maintenance until noon\""]);
         }),
-        ordered("s26-deconfigured-frr", 3, "NOTIFICATION 6/3 of 192.0.2.2", Kind::Frr, "no neighbor: it is taken out of the configuration.", |s| {
-            s.order(B, &["configure terminal", "router bgp 65002", "no neighbor 192.0.2.1"]);
-        }),
-        ordered("s26-deconfigured-openbgpd", 3, "NOTIFICATION 6/3 of 192.0.2.2", Kind::OpenBgpd, "The neighbour is taken out of the file, which is read again.", |s| {
-            forget(s, "b0/bgpd.conf", "AS 65002\nrouter-id 192.0.2.2\nfib-update no\nlisten on 192.0.2.2\nneighbor 192.0.2.77 {\n  remote-as 65077\n  passive\n}\n");
-            s.order(B, &["reload"]);
-        }),
-        ordered("s26-deconfigured-bird", 3, "NOTIFICATION 6/3 of 192.0.2.2", Kind::Bird, "The neighbour is taken out of the file, which is read again.", |s| {
-            forget(s, "b0/bird.conf", "router id 192.0.2.2;\nprotocol device {}\n");
-            s.order(B, &["configure"]);
-        }),
+        ordered(
+            "s26-deconfigured-frr",
+            3,
+            "NOTIFICATION 6/3 of 192.0.2.2",
+            Kind::Frr,
+            "no neighbor: it is taken out of the configuration.",
+            |s| {
+                s.order(B, &["configure terminal", "router bgp 65002", "no neighbor 192.0.2.1"]);
+            },
+        ),
+        ordered(
+            "s26-deconfigured-openbgpd",
+            3,
+            "NOTIFICATION 6/3 of 192.0.2.2",
+            Kind::OpenBgpd,
+            "The neighbour is taken out of the file, which is read again.",
+            |s| {
+                forget(
+                    s,
+                    "b0/bgpd.conf",
+                    "AS 65002\nrouter-id 192.0.2.2\nfib-update no\nlisten on 192.0.2.2\nneighbor 192.0.2.77 {\n  remote-as 65077\n  passive\n}\n",
+                );
+                s.order(B, &["reload"]);
+            },
+        ),
+        ordered(
+            "s26-deconfigured-bird",
+            3,
+            "NOTIFICATION 6/3 of 192.0.2.2",
+            Kind::Bird,
+            "The neighbour is taken out of the file, which is read again.",
+            |s| {
+                forget(s, "b0/bird.conf", "router id 192.0.2.2;\nprotocol device {}\n");
+                s.order(B, &["configure"]);
+            },
+        ),
         ordered("s26-reset-frr", 4, reset, Kind::Frr, "clear bgp.", |s| s.order(B, &["clear bgp 192.0.2.1"])),
-        ordered("s26-reset-gobgp", 4, reset, Kind::GoBgp, "gobgp neighbor … reset.", |s| s.order(B, &["neighbor", ADDRESS_A, "reset"])),
+        ordered("s26-reset-gobgp", 4, reset, Kind::GoBgp, "gobgp neighbor … reset.", |s| {
+            s.order(B, &["neighbor", ADDRESS_A, "reset"])
+        }),
         ordered("s26-reset-bird", 4, reset, Kind::Bird, "birdc restart.", |s| s.order(B, &["restart s0"])),
-        ordered("s26-reset-openbgpd", 4, reset, Kind::OpenBgpd, "bgpctl neighbor … clear.", |s| s.order(B, &["neighbor", ADDRESS_A, "clear"])),
-        ordered("s26-changed-bird", 6, "NOTIFICATION 6/6 of 192.0.2.2", Kind::Bird, "The hold time of the neighbour is changed in the file, which is read again.", |s| {
-            let file = s.lab.dir().join("b0/bird.conf");
-            let text = std::fs::read_to_string(&file).unwrap().replace("hold time 30", "hold time 60");
-            std::fs::write(file, text).unwrap();
-            s.order(B, &["configure"]);
+        ordered("s26-reset-openbgpd", 4, reset, Kind::OpenBgpd, "bgpctl neighbor … clear.", |s| {
+            s.order(B, &["neighbor", ADDRESS_A, "clear"])
         }),
-        ordered("s26-changed-frr", 6, "NOTIFICATION 6/6 of 192.0.2.2", Kind::Frr, "A capability of the neighbour is changed (dont-capability-negotiate).", |s| {
-            s.order(B, &["configure terminal", "router bgp 65002", "neighbor 192.0.2.1 update-source e0"]);
-        }),
+        ordered(
+            "s26-changed-bird",
+            6,
+            "NOTIFICATION 6/6 of 192.0.2.2",
+            Kind::Bird,
+            "The hold time of the neighbour is changed in the file, which is read again.",
+            |s| {
+                let file = s.lab.dir().join("b0/bird.conf");
+                let text = std::fs::read_to_string(&file).unwrap().replace("hold time 30", "hold time 60");
+                std::fs::write(file, text).unwrap();
+                s.order(B, &["configure"]);
+            },
+        ),
+        ordered(
+            "s26-changed-frr",
+            6,
+            "NOTIFICATION 6/6 of 192.0.2.2",
+            Kind::Frr,
+            "A capability of the neighbour is changed (dont-capability-negotiate).",
+            |s| {
+                s.order(
+                    B,
+                    &["configure terminal", "router bgp 65002", "neighbor 192.0.2.1 update-source e0"],
+                );
+            },
+        ),
     ]
 }
 
@@ -134,4 +221,12 @@ fn scripted() -> Vec<Scenario> {
         );
     }
     all
+}
+
+/// Changes a daemon's configuration file; it does not read it by itself.
+fn edit(s: &Stage<'_>, file: &str, from: &str, to: &str) {
+    let path = s.lab.dir().join(file);
+    let text = std::fs::read_to_string(&path).unwrap();
+    assert!(text.contains(from), "{file} has no {from}");
+    std::fs::write(path, text.replace(from, to)).unwrap();
 }

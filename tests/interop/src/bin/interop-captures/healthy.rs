@@ -1,6 +1,9 @@
 //! Nothing is wrong: sessions between each two daemons, and what belongs to a session's life.
 
-use crate::scenario::{self, A as ADDRESS_A, B as ADDRESS_B, KEEPALIVE, NOTIFICATION, OPEN, ROUTES, RST, SYN, SYN_ACK, Scenario, from};
+use crate::scenario::{
+    self, A as ADDRESS_A, B as ADDRESS_B, KEEPALIVE, NOTIFICATION, OPEN, ROUTES, RST, SYN, SYN_ACK, Scenario,
+    from,
+};
 use crate::stage::{Net, Side, Stage, nft, nft_clear};
 use Side::{A, B};
 use std::time::Duration;
@@ -38,8 +41,10 @@ fn routes(scenario: Scenario) -> Scenario {
 
 fn pairs() -> Vec<Scenario> {
     let pair = |name, a: Kind, b: Kind| {
-        routes(Scenario::new(name, 0, "A session with a route each way.", move |s: &mut Stage<'_>| comes_up(s, a, "", b, "")))
-            .sees(from(ADDRESS_A, SYN), "SYN of 192.0.2.1")
+        routes(Scenario::new(name, 0, "A session with a route each way.", move |s: &mut Stage<'_>| {
+            comes_up(s, a, "", b, "")
+        }))
+        .sees(from(ADDRESS_A, SYN), "SYN of 192.0.2.1")
     };
     vec![
         pair("healthy-bird-frr", Kind::Bird, Kind::Frr),
@@ -67,10 +72,21 @@ fn paths() -> Vec<Scenario> {
         s.wait(3.0);
     };
     vec![
-        routes(Scenario::new("healthy-v6-bird-frr", 0, "A session over IPv6 with a route each way.", six).on(Net::Direct6)),
-        routes(Scenario::new("healthy-multihop-bird-frr", 0, "A session through a router, with multihop on both sides.", |s| {
-            comes_up(s, Kind::Bird, "multihop 4;", Kind::Frr, " neighbor 192.0.2.1 ebgp-multihop 4");
-        }).on(Net::Routed)),
+        routes(
+            Scenario::new("healthy-v6-bird-frr", 0, "A session over IPv6 with a route each way.", six)
+                .on(Net::Direct6),
+        ),
+        routes(
+            Scenario::new(
+                "healthy-multihop-bird-frr",
+                0,
+                "A session through a router, with multihop on both sides.",
+                |s| {
+                    comes_up(s, Kind::Bird, "multihop 4;", Kind::Frr, " neighbor 192.0.2.1 ebgp-multihop 4");
+                },
+            )
+            .on(Net::Routed),
+        ),
         routes(Scenario::new("healthy-gtsm-bird-openbgpd", 0, "Both have ttl security.", |s| {
             comes_up(s, Kind::Bird, "ttl security on;", Kind::OpenBgpd, "ttl-security yes");
         }))
@@ -84,46 +100,66 @@ fn paths() -> Vec<Scenario> {
             both_routes(s);
         }))
         .sees("tcp.options.md5", "segments with option 19"),
-        Scenario::new("healthy-ao-trunkline", 0, "Both sign with the TCP Authentication Option and the same secret.", |s| {
-            let _b = crate::keys::signs(s, B, "secret");
-            let _a = crate::keys::signs(s, A, "secret");
-            s.until(from(ADDRESS_A, KEEPALIVE), 1);
-            s.until(from(ADDRESS_B, KEEPALIVE), 1);
-            s.wait(3.0);
-        })
+        Scenario::new(
+            "healthy-ao-trunkline",
+            0,
+            "Both sign with the TCP Authentication Option and the same secret.",
+            |s| {
+                let _b = crate::keys::signs(s, B, "secret");
+                let _a = crate::keys::signs(s, A, "secret");
+                s.until(from(ADDRESS_A, KEEPALIVE), 1);
+                s.until(from(ADDRESS_B, KEEPALIVE), 1);
+                s.wait(3.0);
+            },
+        )
         .on(Net::Switched)
         .also(&[28])
         .sees("tcp.option_kind==29", "segments with option 29")
         .sees(KEEPALIVE, "KEEPALIVE of both")
         .never(NOTIFICATION, "NOTIFICATION"),
-        routes(Scenario::new("healthy-ibgp-frr-openbgpd", 0, "An internal session with a route each way.", |s| {
-            s.start(B, Kind::OpenBgpd, |spec| spec.asn = 65001);
-            s.start(A, Kind::Frr, |spec| spec.sessions[0].remote_asn = 65001);
-            s.up();
-            s.announce(A, "203.0.113.0/24");
-            s.announce(B, "198.18.0.0/15");
-            both_routes(s);
-        })),
-        routes(Scenario::new("healthy-equal-id-ebgp-bird-frr", 0, "Both have the same BGP Identifier, which external neighbours may (RFC 6286).", |s| {
-            s.start(B, Kind::Frr, |spec| spec.router_id = "192.0.2.1".into());
-            s.start(A, Kind::Bird, |_| {});
-            s.up();
-            s.announce(A, "203.0.113.0/24");
-            s.announce(B, "198.18.0.0/15");
-            both_routes(s);
-        })),
-        Scenario::new("healthy-hold-0-bird-frr", 0, "Both have hold time 0: after the begin no KEEPALIVE is sent.", |s| {
-            s.start(B, Kind::Frr, |spec| {
-                spec.hold = 0;
-                spec.session_lines = " neighbor 192.0.2.1 timers 0 0".into();
-            });
-            s.start(A, Kind::Bird, |spec| spec.hold = 0);
-            s.up();
-            s.announce(A, "203.0.113.0/24");
-            s.announce(B, "198.18.0.0/15");
-            both_routes(s);
-            s.wait(15.0);
-        })
+        routes(Scenario::new(
+            "healthy-ibgp-frr-openbgpd",
+            0,
+            "An internal session with a route each way.",
+            |s| {
+                s.start(B, Kind::OpenBgpd, |spec| spec.asn = 65001);
+                s.start(A, Kind::Frr, |spec| spec.sessions[0].remote_asn = 65001);
+                s.up();
+                s.announce(A, "203.0.113.0/24");
+                s.announce(B, "198.18.0.0/15");
+                both_routes(s);
+            },
+        )),
+        routes(Scenario::new(
+            "healthy-equal-id-ebgp-bird-frr",
+            0,
+            "Both have the same BGP Identifier, which external neighbours may (RFC 6286).",
+            |s| {
+                s.start(B, Kind::Frr, |spec| spec.router_id = "192.0.2.1".into());
+                s.start(A, Kind::Bird, |_| {});
+                s.up();
+                s.announce(A, "203.0.113.0/24");
+                s.announce(B, "198.18.0.0/15");
+                both_routes(s);
+            },
+        )),
+        Scenario::new(
+            "healthy-hold-0-bird-frr",
+            0,
+            "Both have hold time 0: after the begin no KEEPALIVE is sent.",
+            |s| {
+                s.start(B, Kind::Frr, |spec| {
+                    spec.hold = 0;
+                    spec.session_lines = " neighbor 192.0.2.1 timers 0 0".into();
+                });
+                s.start(A, Kind::Bird, |spec| spec.hold = 0);
+                s.up();
+                s.announce(A, "203.0.113.0/24");
+                s.announce(B, "198.18.0.0/15");
+                both_routes(s);
+                s.wait(15.0);
+            },
+        )
         .sees("bgp.open.holdtime==0", "OPEN with hold time 0")
         .sees(ROUTES, "UPDATE with a route of each")
         .never(NOTIFICATION, "NOTIFICATION"),

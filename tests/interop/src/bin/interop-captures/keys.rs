@@ -24,16 +24,26 @@ fn md5() -> Vec<Scenario> {
         }
     };
     let plain = |name, a, b| {
-        Scenario::new(name, 7, "The neighbour has a TCP MD5 key, the one that connects has none.", keys(a, "", b, "secret"))
-            .sees(format!("{SYN} && !tcp.options.md5"), "SYN without option 19 and its repetitions")
-            .never(SYN_ACK, "SYN-ACK")
-            .never(RST, "RST")
+        Scenario::new(
+            name,
+            7,
+            "The neighbour has a TCP MD5 key, the one that connects has none.",
+            keys(a, "", b, "secret"),
+        )
+        .sees(format!("{SYN} && !tcp.options.md5"), "SYN without option 19 and its repetitions")
+        .never(SYN_ACK, "SYN-ACK")
+        .never(RST, "RST")
     };
     let unexpected = |name, a, b| {
-        Scenario::new(name, 8, "The one that connects signs with a TCP MD5 key, the neighbour has none.", keys(a, "secret", b, ""))
-            .sees(format!("{SYN} && tcp.options.md5"), "SYN with option 19 and its repetitions")
-            .never(SYN_ACK, "SYN-ACK")
-            .never(RST, "RST")
+        Scenario::new(
+            name,
+            8,
+            "The one that connects signs with a TCP MD5 key, the neighbour has none.",
+            keys(a, "secret", b, ""),
+        )
+        .sees(format!("{SYN} && tcp.options.md5"), "SYN with option 19 and its repetitions")
+        .never(SYN_ACK, "SYN-ACK")
+        .never(RST, "RST")
     };
     let mismatch = |name, a, b| {
         Scenario::new(name, 9, "Both have a TCP MD5 key, but not the same.", keys(a, "secret", b, "Secret"))

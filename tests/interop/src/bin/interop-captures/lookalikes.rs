@@ -2,7 +2,10 @@
 
 use crate::healthy::{comes_up, unbroken};
 use crate::path::{many, small_buffers};
-use crate::scenario::{self, A as ADDRESS_A, B as ADDRESS_B, KEEPALIVE, NOTIFICATION, OPEN, ROUTES, RST, SYN, SYN_ACK, Scenario, from};
+use crate::scenario::{
+    self, A as ADDRESS_A, B as ADDRESS_B, KEEPALIVE, NOTIFICATION, OPEN, ROUTES, RST, SYN, SYN_ACK, Scenario,
+    from,
+};
 use crate::script::{self, Script};
 use crate::stage::{Net, Side, Stage, nft, nft_clear};
 use Side::{A, B};

@@ -17,6 +17,7 @@ mod open;
 mod path;
 mod scenario;
 mod script;
+mod silence;
 mod stage;
 mod start;
 mod table;
@@ -82,6 +83,7 @@ fn scenarios() -> Vec<Scenario> {
         start::scenarios(),
         keys::scenarios(),
         open::scenarios(),
+        silence::scenarios(),
         path::scenarios(),
         ends::scenarios(),
         updates::scenarios(),
@@ -98,7 +100,14 @@ fn make(scenario: &Scenario, directory: &Path) -> Entry {
     let lab = Lab::new().unwrap();
     let mut stage = Stage::new(&lab, scenario);
     (scenario.play)(&mut stage);
-    let (file, told) = stage.finish();
+    let (mut file, told) = stage.finish();
+    if let Some(frames) = scenario.first {
+        let short = file.with_extension("short");
+        let (count, from, to) = (frames.to_string(), file.to_str().unwrap(), short.to_str().unwrap());
+        let argv = ["-Z", "root", "-r", from, "-c", &count, "-w", to];
+        assert!(std::process::Command::new("tcpdump").args(argv).status().unwrap().success());
+        file = short;
+    }
     let seen = scenario.check(&file);
     std::fs::copy(&file, directory.join(scenario.file())).unwrap();
     Entry {

@@ -23,7 +23,9 @@ pub(crate) fn many(kind: Kind, count: usize) -> String {
         }
         Kind::Frr => {
             let networks: String = prefixes.map(|prefix| format!("  network {prefix}\n")).collect();
-            format!("router bgp 65001\n no bgp network import-check\n address-family ipv4 unicast\n{networks} exit-address-family\nexit\n")
+            format!(
+                "router bgp 65001\n no bgp network import-check\n address-family ipv4 unicast\n{networks} exit-address-family\nexit\n"
+            )
         }
         Kind::OpenBgpd => prefixes.map(|prefix| format!("network {prefix}\n")).collect(),
         _ => panic!("no configuration for many routes of {kind}"),
@@ -56,7 +58,10 @@ fn black_hole() -> Vec<Scenario> {
     let here = |scenario: Scenario| {
         scenario
             .on(Net::Routed)
-            .sees("ip.src==192.0.2.1 && ip.len==1500 && tcp.analysis.retransmission", "segments of the full 1500 octets, sent again and again")
+            .sees(
+                "ip.src==192.0.2.1 && ip.len==1500 && tcp.analysis.retransmission",
+                "segments of the full 1500 octets, sent again and again",
+            )
             .sees(from("198.51.100.2", KEEPALIVE), "KEEPALIVE of 198.51.100.2, which go on")
             .sees(from("198.51.100.2", &scenario::notification(4, 0)), "NOTIFICATION 4/0 of 198.51.100.2")
             .never("icmp", "ICMP")
@@ -64,11 +69,19 @@ fn black_hole() -> Vec<Scenario> {
     vec![
         here(Scenario::new("s24-mtu-bird-frr", 24, how, hole(Kind::Bird, "multihop 4;", Kind::Frr, frr_b))),
         here(Scenario::new("s24-mtu-frr-bird", 24, how, hole(Kind::Frr, frr_a, Kind::Bird, "multihop 4;"))),
-        here(Scenario::new("s24-mtu-openbgpd-bird", 24, how, hole(Kind::OpenBgpd, "multihop 4", Kind::Bird, "multihop 4;"))),
+        here(Scenario::new(
+            "s24-mtu-openbgpd-bird",
+            24,
+            how,
+            hole(Kind::OpenBgpd, "multihop 4", Kind::Bird, "multihop 4;"),
+        )),
         Scenario::new("s24-mtu-far-side", 24, how, hole(Kind::Bird, "multihop 4;", Kind::Frr, frr_b))
             .on(Net::Routed)
             .at(B)
-            .sees("tcp.analysis.lost_segment && ip.src==192.0.2.1", "a gap in the octets of 192.0.2.1 that is never filled")
+            .sees(
+                "tcp.analysis.lost_segment && ip.src==192.0.2.1",
+                "a gap in the octets of 192.0.2.1 that is never filled",
+            )
             .sees(from("198.51.100.2", &scenario::notification(4, 0)), "NOTIFICATION 4/0 of 198.51.100.2")
             .never("ip.src==192.0.2.1 && ip.len>1000", "packet of 192.0.2.1 above 1000 octets"),
     ]
@@ -82,7 +95,10 @@ pub(crate) fn small_buffers(s: &Stage<'_>) {
 
 /// The first window of 0 and what comes of it.
 fn full(scenario: Scenario) -> Scenario {
-    scenario.sees(format!("ip.src=={ADDRESS_B} && tcp.window_size==0 && tcp.flags.reset==0"), "window 0 of 192.0.2.2")
+    scenario.sees(
+        format!("ip.src=={ADDRESS_B} && tcp.window_size==0 && tcp.flags.reset==0"),
+        "window 0 of 192.0.2.2",
+    )
 }
 
 fn not_reading() -> Vec<Scenario> {

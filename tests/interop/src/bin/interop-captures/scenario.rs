@@ -14,6 +14,7 @@ pub(crate) struct Scenario {
     pub(crate) also: &'static [u8],
     pub(crate) net: Net,
     pub(crate) at: Side,
+    pub(crate) first: Option<u32>,
     pub(crate) how: &'static str,
     pub(crate) play: Box<dyn Fn(&mut Stage<'_>) + Send + Sync>,
     sees: Vec<(String, &'static str)>,
@@ -34,6 +35,7 @@ impl Scenario {
             also: &[],
             net: Net::Direct,
             at: Side::A,
+            first: None,
             how,
             play: Box::new(play),
             sees: Vec::new(),
@@ -56,6 +58,12 @@ impl Scenario {
     /// Captured on that side.
     pub(crate) fn at(mut self, side: Side) -> Scenario {
         self.at = side;
+        self
+    }
+
+    /// Keeps so many frames from the begin, where all would be too many.
+    pub(crate) fn first(mut self, frames: u32) -> Scenario {
+        self.first = Some(frames);
         self
     }
 

@@ -103,7 +103,11 @@ impl<'lab> Stage<'lab> {
             lab.link((&a, "e0", &[&of_a]), (r, "e0", &[&r_a]));
             lab.link((&b, "e0", &[&of_b]), (r, "e1", &[&r_b]));
             // Not default routes: FRR does not count those as a way to a neighbour.
-            let [net_a, net_b] = if six { ["2001:db8:1::/64", "2001:db8:2::/64"] } else { ["192.0.2.0/24", "198.51.100.0/24"] };
+            let [net_a, net_b] = if six {
+                ["2001:db8:1::/64", "2001:db8:2::/64"]
+            } else {
+                ["192.0.2.0/24", "198.51.100.0/24"]
+            };
             a.ip(&format!("route add {net_b} via {to_a}"));
             b.ip(&format!("route add {net_a} via {to_b}"));
             plain(r, "e0");
@@ -287,7 +291,8 @@ fn plain(space: &Netns, interface: &str) {
 
 /// Rules of nftables in a namespace, in a chain that sees what comes in, goes out or is forwarded.
 pub(crate) fn nft(space: &Netns, hook: &str, rules: &[&str]) {
-    let mut script = format!("add table inet {hook}; add chain inet {hook} c {{ type filter hook {hook} priority 0; }}; ");
+    let mut script =
+        format!("add table inet {hook}; add chain inet {hook} c {{ type filter hook {hook} priority 0; }}; ");
     for rule in rules {
         script += &format!("add rule inet {hook} c {rule}; ");
     }

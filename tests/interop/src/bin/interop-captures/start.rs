@@ -120,7 +120,10 @@ fn refused() -> Vec<Scenario> {
         }
     };
     let refused = |scenario: Scenario| {
-        scenario.sees(SYN, "SYN").sees("ip.src==192.0.2.2 && tcp.flags.reset==1", "RST in answer").never(SYN_ACK, "SYN-ACK")
+        scenario
+            .sees(SYN, "SYN")
+            .sees("ip.src==192.0.2.2 && tcp.flags.reset==1", "RST in answer")
+            .never(SYN_ACK, "SYN-ACK")
     };
     vec![
         refused(Scenario::new("s03-no-daemon-bird", 3, how, nobody(Kind::Bird))),
@@ -197,7 +200,10 @@ fn unreachable() -> Vec<Scenario> {
         )
         .on(Net::Routed)
         .sees(SYN_OUT, "SYN")
-        .sees("icmp.type==3 && icmp.code==0 && ip.src==192.0.2.254", "ICMP net unreachable of the router 192.0.2.254")
+        .sees(
+            "icmp.type==3 && icmp.code==0 && ip.src==192.0.2.254",
+            "ICMP net unreachable of the router 192.0.2.254",
+        )
         .never(SYN_ACK, "SYN-ACK"),
         Scenario::new(
             "s04-host-down-openbgpd",
@@ -211,7 +217,10 @@ fn unreachable() -> Vec<Scenario> {
         )
         .on(Net::Routed)
         .sees(SYN_OUT, "SYN")
-        .sees("icmp.type==3 && icmp.code==1 && ip.src==192.0.2.254", "ICMP host unreachable of the router 192.0.2.254")
+        .sees(
+            "icmp.type==3 && icmp.code==1 && ip.src==192.0.2.254",
+            "ICMP host unreachable of the router 192.0.2.254",
+        )
         .never(SYN_ACK, "SYN-ACK"),
         Scenario::new(
             "s04-no-route-v6-frr",
@@ -219,7 +228,9 @@ fn unreachable() -> Vec<Scenario> {
             "The router between has no route to the neighbour any more.",
             |s| {
                 s.router().ip("-6 addr flush dev e1 scope global");
-                s.start(A, Kind::Frr, |spec| spec.session_lines = " neighbor 2001:db8:2::2 ebgp-multihop 4".into());
+                s.start(A, Kind::Frr, |spec| {
+                    spec.session_lines = " neighbor 2001:db8:2::2 ebgp-multihop 4".into()
+                });
                 s.until("icmpv6.type==1", 3);
             },
         )
@@ -256,7 +267,11 @@ fn too_far() -> Vec<Scenario> {
 
 fn silent() -> Vec<Scenario> {
     let quiet = |scenario: Scenario| {
-        scenario.sees(SYN, "SYN and its repetitions").never(SYN_ACK, "SYN-ACK").never(RST, "RST").never("icmp", "ICMP")
+        scenario
+            .sees(SYN, "SYN and its repetitions")
+            .never(SYN_ACK, "SYN-ACK")
+            .never(RST, "RST")
+            .never("icmp", "ICMP")
     };
     let dropped = |kind: Kind, hook: &'static str, rule: &'static str| {
         move |s: &mut crate::stage::Stage<'_>| {

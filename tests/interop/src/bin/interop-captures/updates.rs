@@ -1,6 +1,8 @@
 //! Signatures 27 and 28: an UPDATE that ends each session, and sessions that are up but bring no route.
 
-use crate::scenario::{self, A as ADDRESS_A, B as ADDRESS_B, END_OF_RIB, KEEPALIVE, NOTIFICATION, ROUTES, Scenario, from};
+use crate::scenario::{
+    self, A as ADDRESS_A, B as ADDRESS_B, END_OF_RIB, KEEPALIVE, NOTIFICATION, ROUTES, Scenario, from,
+};
 use crate::script::{self, Script};
 use crate::stage::{Side, Stage};
 use Side::{A, B};
@@ -32,14 +34,56 @@ fn malformed() -> Vec<Scenario> {
     oversize.resize(5000, 0);
     let mut all = Vec::new();
     for (name, kind, octets, code, subcode, how) in [
-        ("s27-withdrawn-length-bird", Kind::Bird, too_long.clone(), 3, 1, "Withdrawn Routes Length is beyond the end of the message."),
-        ("s27-withdrawn-length-frr", Kind::Frr, too_long, 3, 1, "Withdrawn Routes Length is beyond the end of the message."),
-        ("s27-attribute-length-openbgpd", Kind::OpenBgpd, list.clone(), 3, 1, "Total Path Attribute Length is beyond the end of the message."),
-        ("s27-attribute-length-gobgp", Kind::GoBgp, list, 3, 1, "Total Path Attribute Length is beyond the end of the message."),
+        (
+            "s27-withdrawn-length-bird",
+            Kind::Bird,
+            too_long.clone(),
+            3,
+            1,
+            "Withdrawn Routes Length is beyond the end of the message.",
+        ),
+        (
+            "s27-withdrawn-length-frr",
+            Kind::Frr,
+            too_long,
+            3,
+            1,
+            "Withdrawn Routes Length is beyond the end of the message.",
+        ),
+        (
+            "s27-attribute-length-openbgpd",
+            Kind::OpenBgpd,
+            list.clone(),
+            3,
+            1,
+            "Total Path Attribute Length is beyond the end of the message.",
+        ),
+        (
+            "s27-attribute-length-gobgp",
+            Kind::GoBgp,
+            list,
+            3,
+            1,
+            "Total Path Attribute Length is beyond the end of the message.",
+        ),
         ("s27-prefix-length-bird", Kind::Bird, bits.clone(), 3, 10, "The prefix in it has a length of 33."),
         ("s27-prefix-length-frr", Kind::Frr, bits, 3, 10, "The prefix in it has a length of 33."),
-        ("s27-oversize-bird", Kind::Bird, oversize.clone(), 1, 2, "It has 5000 octets, and extended messages were not agreed."),
-        ("s27-oversize-openbgpd", Kind::OpenBgpd, oversize, 1, 2, "It has 5000 octets, and extended messages were not agreed."),
+        (
+            "s27-oversize-bird",
+            Kind::Bird,
+            oversize.clone(),
+            1,
+            2,
+            "It has 5000 octets, and extended messages were not agreed.",
+        ),
+        (
+            "s27-oversize-openbgpd",
+            Kind::OpenBgpd,
+            oversize,
+            1,
+            2,
+            "It has 5000 octets, and extended messages were not agreed.",
+        ),
     ] {
         let told: &'static str = how;
         let said = scenario::notification(code, subcode);
@@ -56,7 +100,10 @@ fn malformed() -> Vec<Scenario> {
                 s.start(A, kind, |_| {});
                 s.until(&wait, if kind == Kind::OpenBgpd { 1 } else { 2 });
             })
-            .sees(format!("ip.src=={ADDRESS_B} && tcp.len>40"), "the messages of 192.0.2.2 (a script), the malformed UPDATE among them")
+            .sees(
+                format!("ip.src=={ADDRESS_B} && tcp.len>40"),
+                "the messages of 192.0.2.2 (a script), the malformed UPDATE among them",
+            )
             .sees(said, "NOTIFICATION of 192.0.2.1"),
         );
     }
@@ -64,7 +111,9 @@ fn malformed() -> Vec<Scenario> {
 }
 
 fn no_routes() -> Vec<Scenario> {
-    let up = |scenario: Scenario| scenario.sees(KEEPALIVE, "KEEPALIVE of both").never(NOTIFICATION, "NOTIFICATION");
+    let up = |scenario: Scenario| {
+        scenario.sees(KEEPALIVE, "KEEPALIVE of both").never(NOTIFICATION, "NOTIFICATION")
+    };
     let own_as = |name, a: Kind, b: Kind| {
         Scenario::new(name, 28, "All routes of 192.0.2.1 have AS 65002, that of the other, in their AS_PATH: it ignores them.", move |s: &mut Stage<'_>| {
             s.start(B, b, |_| {});
