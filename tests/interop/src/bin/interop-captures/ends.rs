@@ -169,9 +169,7 @@ fn orders() -> Vec<Scenario> {
             Kind::Bird,
             "The hold time of the neighbour is changed in the file, which is read again.",
             |s| {
-                let file = s.lab.dir().join("b0/bird.conf");
-                let text = std::fs::read_to_string(&file).unwrap().replace("hold time 30", "hold time 60");
-                std::fs::write(file, text).unwrap();
+                edit(s, "b0/bird.conf", "hold time 30", "hold time 60");
                 s.order(B, &["configure"]);
             },
         ),

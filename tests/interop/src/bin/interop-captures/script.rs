@@ -2,8 +2,8 @@
 
 use crate::stage::{Side, Stage};
 use std::io::{Read, Result, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::Arc;
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -11,6 +11,7 @@ use std::time::Duration;
 /// A listener on port 179 that plays its script with each connection, one after another. Dropped, it ends.
 pub(crate) struct Script {
     end: Arc<AtomicBool>,
+    current: Arc<Mutex<Option<TcpStream>>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -27,7 +28,8 @@ impl Script {
         let listener = stage.space(side).inside(|| TcpListener::bind(address).unwrap());
         listener.set_nonblocking(true).unwrap();
         let end = Arc::new(AtomicBool::new(false));
-        let ended = end.clone();
+        let current = Arc::new(Mutex::new(None));
+        let (ended, playing) = (end.clone(), current.clone());
         let thread = std::thread::spawn(move || {
             while !ended.load(Ordering::Relaxed) {
                 let Ok((mut stream, _)) = listener.accept() else {
@@ -36,17 +38,22 @@ impl Script {
                 };
                 let _ = stream.set_nonblocking(false);
                 let _ = stream.set_read_timeout(Some(Duration::from_secs(40)));
+                *playing.lock().unwrap() = stream.try_clone().ok();
                 // That the other side hangs up is part of the play.
                 let _ = play(&mut stream);
+                *playing.lock().unwrap() = None;
             }
         });
-        Script { end, thread: Some(thread) }
+        Script { end, current, thread: Some(thread) }
     }
 }
 
 impl Drop for Script {
     fn drop(&mut self) {
         self.end.store(true, Ordering::Relaxed);
+        if let Some(stream) = &*self.current.lock().unwrap() {
+            let _ = stream.shutdown(Shutdown::Both);
+        }
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }

@@ -38,7 +38,7 @@ fn collision() -> Vec<Scenario> {
         .sees(from(ADDRESS_A, OPEN), "OPEN of 192.0.2.1")
         .sees(scenario::notification(6, 7), "NOTIFICATION 6/7")
     };
-    vec![twin("s21-duplicate-peer-frr", Kind::Frr), twin("s21-duplicate-peer-bird", Kind::Bird)]
+    vec![twin("s21-duplicate-peer-frr", Kind::Frr), twin("s21-duplicate-peer-trunkline", Kind::Trunkline)]
 }
 
 fn other_service() -> Vec<Scenario> {
@@ -108,7 +108,7 @@ fn other_service() -> Vec<Scenario> {
         banner("s22-banner-bird", Kind::Bird),
         banner("s22-banner-frr", Kind::Frr),
         marker("s22-marker-bird", Kind::Bird),
-        marker("s22-marker-gobgp", Kind::GoBgp),
+        marker("s22-marker-openbgpd", Kind::OpenBgpd),
     ]
 }
 
@@ -131,7 +131,6 @@ fn stuck() -> Vec<Scenario> {
     vec![
         silent("s23-no-keepalive-bird", Kind::Bird),
         silent("s23-no-keepalive-frr", Kind::Frr),
-        silent("s23-no-keepalive-openbgpd", Kind::OpenBgpd),
         Scenario::new(
             "s23-filter-later-packets",
             23,

@@ -224,7 +224,8 @@ impl<'lab> Stage<'lab> {
         }
         let output = self.space(side).output(&argv);
         let text = String::from_utf8_lossy(&output.stdout);
-        println!("    {argv:?}: {}", text.trim());
+        let few = &argv[..argv.len().min(8)];
+        println!("    {few:?}: {}", text.lines().next().unwrap_or(""));
     }
 
     /// Waits until both daemons see the session up.
