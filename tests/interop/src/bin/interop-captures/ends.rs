@@ -178,7 +178,7 @@ fn orders() -> Vec<Scenario> {
             6,
             "NOTIFICATION 6/6 of 192.0.2.2",
             Kind::Frr,
-            "A capability of the neighbour is changed (dont-capability-negotiate).",
+            "The update-source of the neighbour is changed.",
             |s| {
                 s.order(
                     B,

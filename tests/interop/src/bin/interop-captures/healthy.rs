@@ -175,6 +175,22 @@ fn lives() -> Vec<Scenario> {
         .sees(OPEN, "OPEN on both connections")
         .sees(scenario::notification(6, 7), "NOTIFICATION 6/7 on the one that goes")
         .sees(ROUTES, "UPDATE with routes on the other"),
+        Scenario::new("healthy-midstream-bird-frr", 0, "The session is up already when the capture begins; then a route is announced each way.", |s| {
+            s.start(B, Kind::Frr, |spec| spec.hold = 9);
+            s.start(A, Kind::Bird, |spec| spec.hold = 9);
+            s.up();
+            s.record_anew();
+            s.wait(7.0);
+            s.announce(A, "203.0.113.0/24");
+            s.announce(B, "198.18.0.0/15");
+            both_routes(s);
+            s.wait(3.0);
+        })
+        .sees(KEEPALIVE, "KEEPALIVE of both")
+        .sees(ROUTES, "UPDATE with a route of each")
+        .never("tcp.flags.syn==1", "SYN")
+        .never(OPEN, "OPEN")
+        .never(NOTIFICATION, "NOTIFICATION"),
         routes(Scenario::new("healthy-refresh-bird-frr", 0, "BIRD asks for all routes again (RFC 2918), then FRR does.", |s| {
             comes_up(s, Kind::Bird, "", Kind::Frr, "");
             let [a, b] = [ADDRESS_A, ADDRESS_B].map(|address| address.parse().unwrap());

@@ -87,7 +87,7 @@ fn begins() -> Vec<Scenario> {
         }))
         .sees(scenario::notification(2, 2), "NOTIFICATION 2/2")
         .sees(KEEPALIVE, "KEEPALIVE of both later"),
-        Scenario::new("look-old-peer-bird", 0, "A script plays a speaker of before RFC 5492: it refuses an OPEN with capabilities by 2/4 and takes the next, without any.", |s| {
+        Scenario::new("look-old-peer-frr", 0, "A script plays a speaker of before RFC 5492: it refuses an OPEN with capabilities by 2/4 and takes the next, without any.", |s| {
             let calls = AtomicU32::new(0);
             let _peer = Script::start(s, B, move |stream: &mut TcpStream| {
                 script::read(stream)?;
@@ -100,10 +100,10 @@ fn begins() -> Vec<Scenario> {
                 while script::read(stream)? != 4 {}
                 std::thread::sleep(std::time::Duration::from_secs(5));
                 stream.write_all(&script::keepalive())?;
-                std::thread::sleep(std::time::Duration::from_secs(600).min(std::time::Duration::from_secs(6)));
+                std::thread::sleep(std::time::Duration::from_secs(5));
                 Ok(())
             });
-            s.start(A, Kind::Bird, |_| {});
+            s.start(A, Kind::Frr, |_| {});
             s.announce(A, "203.0.113.0/24");
             s.until(from(ADDRESS_B, KEEPALIVE), 2);
         })
@@ -174,9 +174,9 @@ fn ends() -> Vec<Scenario> {
 
 fn slow() -> Vec<Scenario> {
     vec![
-        unbroken(Scenario::new("look-slow-reader-bird-frr", 0, "FRR is stopped for some seconds while BIRD sends thousands of routes: the window closes, and opens again.", |s| {
+        unbroken(Scenario::new("look-slow-reader-bird-openbgpd", 0, "OpenBGPD is stopped for some seconds while BIRD sends thousands of routes: the window closes, and opens again.", |s| {
             small_buffers(s);
-            s.start(B, Kind::Frr, |_| {});
+            s.start(B, Kind::OpenBgpd, |_| {});
             s.start(A, Kind::Bird, |_| {});
             s.up();
             s.peer(B).process().stop();

@@ -11,17 +11,10 @@ use std::net::TcpStream;
 use trunkline_interop::peer::{Kind, Spec};
 
 pub(crate) fn scenarios() -> Vec<Scenario> {
-    [
-        no_neighbor(),
-        source(),
-        rejected(),
-        bad_open(),
-        numbers(),
-        capabilities(),
-    ]
-    .into_iter()
-    .flatten()
-    .collect()
+    [no_neighbor(), source(), rejected(), bad_open(), numbers(), capabilities()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 /// A NOTIFICATION of the first or the second host, as a filter.
@@ -63,7 +56,7 @@ fn no_neighbor() -> Vec<Scenario> {
                 spec.session_lines = lines.into();
                 if b == Kind::Bird {
                     // BIRD listens only while some neighbour is not disabled.
-                    spec.global_lines = "protocol bgp other { local 192.0.2.2 as 65002; neighbor 192.0.2.77 as 65007; passive; ipv4; }".into();
+                    spec.global_lines = "protocol bgp other { local 192.0.2.2 as 65002; neighbor 192.0.2.77 as 65007; passive; ipv4 { import none; export none; }; }".into();
                 }
             });
                 if b == Kind::GoBgp {
@@ -107,6 +100,20 @@ fn no_neighbor() -> Vec<Scenario> {
         disabled("s12-disabled-at-frr", Kind::Bird, Kind::Frr, " neighbor 192.0.2.1 shutdown"),
         disabled("s12-disabled-at-gobgp", Kind::Bird, Kind::GoBgp, ""),
         disabled("s12-disabled-at-openbgpd", Kind::Frr, Kind::OpenBgpd, "down"),
+        closed(Scenario::new(
+            "s12-held-down-frr",
+            12,
+            "FRR at 192.0.2.2 has ended the session with 6/1 for too many prefixes, and does not let it up again; the capture begins afterwards.",
+            |s| {
+                s.start(B, Kind::Frr, |spec| {
+                    spec.session_lines = " address-family ipv4 unicast\n  neighbor 192.0.2.1 maximum-prefix 5\n exit-address-family".into();
+                });
+                s.start(A, Kind::Bird, |spec| spec.global_lines = crate::path::many(Kind::Bird, 10));
+                s.until(says(ADDRESS_B, 6, 1), 1);
+                s.record_anew();
+                s.until(from(ADDRESS_B, RST), 3);
+            },
+        )),
         closed(Scenario::new(
             "s12-proxy-without-backend",
             12,
@@ -188,7 +195,12 @@ fn rejected() -> Vec<Scenario> {
 }
 
 /// A daemon calls a script, which answers the OPEN with `answer`.
-pub(crate) fn answered(kind: Kind, answer: Vec<u8>, wait: &'static str, count: usize) -> impl Fn(&mut Stage<'_>) {
+pub(crate) fn answered(
+    kind: Kind,
+    answer: Vec<u8>,
+    wait: &'static str,
+    count: usize,
+) -> impl Fn(&mut Stage<'_>) {
     move |s| {
         let answer = answer.clone();
         let _peer = Script::start(s, B, move |stream: &mut TcpStream| {
@@ -341,11 +353,17 @@ fn capabilities() -> Vec<Scenario> {
     let old = |name, kind: Kind| {
         let answer = script::notification(2, 4, &[]);
         let how = "A script plays a speaker of before RFC 5492: it answers an OPEN with optional parameters by NOTIFICATION 2/4 (no daemon does that any more).";
-        Scenario::new(name, 20, how, answered(kind, answer, "bgp.type==3 && ip.src==192.0.2.2", 2))
-            .first(60)
-            .sees(from(ADDRESS_A, OPEN), "OPEN of 192.0.2.1")
-            .sees(from(ADDRESS_A, "bgp.open.opt.len==0"), "the later ones without optional parameters")
-            .sees(says(ADDRESS_B, 2, 4), "NOTIFICATION 2/4 of 192.0.2.2")
+        let scenario =
+            Scenario::new(name, 20, how, answered(kind, answer, "bgp.type==3 && ip.src==192.0.2.2", 2))
+                .first(60)
+                .sees(from(ADDRESS_A, OPEN), "OPEN of 192.0.2.1")
+                .sees(says(ADDRESS_B, 2, 4), "NOTIFICATION 2/4 of 192.0.2.2");
+        // BIRD comes back with the same OPEN.
+        match kind {
+            Kind::Bird => scenario,
+            _ => scenario
+                .sees(from(ADDRESS_A, "bgp.open.opt.len==0"), "the later OPENs without optional parameters"),
+        }
     };
     let role = |name, a: Kind, of_a: &'static str, b: Kind, of_b: &'static str| {
         Scenario::new(

@@ -167,6 +167,15 @@ impl<'lab> Stage<'lab> {
         }
     }
 
+    /// Begins another capture in the place of the one so far.
+    pub(crate) fn record_anew(&mut self) {
+        if let Some(capture) = self.capture.take() {
+            std::fs::remove_file(capture.finish()).unwrap();
+            let _ = std::fs::rename(self.lab.dir().join("capture"), self.lab.dir().join("capture-before"));
+        }
+        self.record();
+    }
+
     /// Starts a daemon; `change` makes of its usual self what the scenario needs.
     pub(crate) fn start(&mut self, side: Side, kind: Kind, change: impl FnOnce(&mut Spec)) {
         let mut spec = self.spec(side);
