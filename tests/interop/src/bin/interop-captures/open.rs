@@ -100,6 +100,20 @@ fn no_neighbor() -> Vec<Scenario> {
         disabled("s12-disabled-at-frr", Kind::Bird, Kind::Frr, " neighbor 192.0.2.1 shutdown"),
         disabled("s12-disabled-at-gobgp", Kind::Bird, Kind::GoBgp, ""),
         disabled("s12-disabled-at-openbgpd", Kind::Frr, Kind::OpenBgpd, "down"),
+        Scenario::new(
+            "s12-unknown-v6-at-openbgpd",
+            12,
+            "Over IPv6: the daemon at 2001:db8::2 runs, but has only a neighbour 2001:db8::99.",
+            |s| {
+                s.start(B, Kind::OpenBgpd, |spec| spec.sessions[0].remote = "2001:db8::99".parse().unwrap());
+                s.start(A, Kind::Bird, |_| {});
+                s.until(from("2001:db8::2", RST), 2);
+            },
+        )
+        .on(Net::Direct6)
+        .sees(from("2001:db8::1", OPEN), "OPEN of 2001:db8::1")
+        .sees(from("2001:db8::2", RST), "RST of 2001:db8::2")
+        .never(from("2001:db8::2", "bgp"), "BGP message of 2001:db8::2"),
         closed(Scenario::new(
             "s12-held-down-frr",
             12,
@@ -309,6 +323,19 @@ fn numbers() -> Vec<Scenario> {
         bad_as("s16-bad-as-at-frr", Kind::Bird, Kind::Frr),
         bad_as("s16-bad-as-at-gobgp", Kind::OpenBgpd, Kind::GoBgp),
         bad_as("s16-bad-as-at-openbgpd", Kind::Bird, Kind::OpenBgpd),
+        Scenario::new(
+            "s16-bad-as-v6-at-frr",
+            16,
+            "Over IPv6: the one at 2001:db8::2 expects AS 64999 at 2001:db8::1, which is AS 65001.",
+            |s| {
+                s.start(B, Kind::Frr, |spec| spec.sessions[0].remote_asn = 64999);
+                s.start(A, Kind::OpenBgpd, |_| {});
+                s.until(says("2001:db8::2", 2, 2), 1);
+            },
+        )
+        .on(Net::Direct6)
+        .sees(from("2001:db8::1", OPEN), "OPEN of 2001:db8::1")
+        .sees(says("2001:db8::2", 2, 2), "NOTIFICATION 2/2 of 2001:db8::2"),
         equal("s17-id-equal-bird-frr", Kind::Bird, Kind::Frr),
         equal("s17-id-equal-openbgpd-gobgp", Kind::OpenBgpd, Kind::GoBgp),
         hold("s18-hold-1-gobgp-bird", Kind::GoBgp, Kind::Bird),

@@ -123,9 +123,10 @@ pub(crate) const END_OF_RIB: &str = "bgp.type==2 && bgp.length==23";
 pub(crate) const A: &str = "192.0.2.1";
 pub(crate) const B: &str = "192.0.2.2";
 
-/// Frames of an IPv4 sender.
+/// Frames of one sender.
 pub(crate) fn from(address: &str, filter: &str) -> String {
-    format!("ip.src=={address} && ({filter})")
+    let version = if address.contains(':') { "ipv6" } else { "ip" };
+    format!("{version}.src=={address} && ({filter})")
 }
 
 /// NOTIFICATION with this code and, where it is not 0, this subcode.

@@ -95,6 +95,22 @@ fn unanswered() -> Vec<Scenario> {
         .never("arp.opcode==2", "ARP reply")
         .never(TCP, "TCP"),
         Scenario::new(
+            "s02-arp-beside-healthy-bird-frr",
+            2,
+            "BIRD has two neighbours: FRR at 192.0.2.2, where all is well, and 192.0.2.99, where nobody is.",
+            |s| {
+                s.start(B, Kind::Frr, |_| {});
+                s.start(A, Kind::Bird, |spec| {
+                    *spec = spec.clone().session("192.0.2.1", "192.0.2.99", 65009);
+                });
+                s.until("bgp.type==4 && ip.src==192.0.2.2", 1);
+                s.until("arp.opcode==1 && arp.dst.proto_ipv4==192.0.2.99", 5);
+            },
+        )
+        .sees("bgp.type==4", "KEEPALIVE of 192.0.2.1 and 192.0.2.2")
+        .sees("arp.opcode==1 && arp.dst.proto_ipv4==192.0.2.99", "ARP requests for 192.0.2.99")
+        .never("arp.opcode==2 && arp.src.proto_ipv4==192.0.2.99", "reply of 192.0.2.99"),
+        Scenario::new(
             "s02-nd-bird",
             2,
             "The link is up, but nobody on it has the neighbour's IPv6 address.",
