@@ -56,7 +56,7 @@ fn no_neighbor() -> Vec<Scenario> {
                 spec.session_lines = lines.into();
                 if b == Kind::Bird {
                     // BIRD listens only while some neighbour is not disabled.
-                    spec.global_lines = "protocol bgp other { local 192.0.2.2 as 65002; neighbor 192.0.2.77 as 65007; passive; ipv4 { import none; export none; }; }".into();
+                    spec.global_lines = "protocol bgp watched { local 192.0.2.2 as 65002; neighbor 192.0.2.77 as 65007; passive; ipv4 { import none; export none; }; }".into();
                 }
             });
                 if b == Kind::GoBgp {
