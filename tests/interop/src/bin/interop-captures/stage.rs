@@ -2,7 +2,7 @@
 
 use crate::scenario::Scenario;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use trunkline_interop::peer::{Announcement, Kind, Peer, Spec};
 use trunkline_interop::{Capture, Daemon, Lab, Netns, holds_within, tshark};
 
@@ -259,7 +259,17 @@ impl<'lab> Stage<'lab> {
     /// The same with a longer or shorter wait.
     pub(crate) fn until_within(&mut self, wait: Duration, filter: impl AsRef<str>, count: usize) {
         let (file, filter) = (self.file.clone(), filter.as_ref());
-        let seen = holds_within(wait, || tshark(&file, filter, &["frame.number"]).len() >= count);
+        let end = Instant::now() + wait;
+        // Not more often: tshark takes its time to start.
+        let seen = loop {
+            if tshark(&file, filter, &["frame.number"]).len() >= count {
+                break true;
+            }
+            if Instant::now() > end {
+                break false;
+            }
+            self.wait(0.7);
+        };
         if !seen {
             let all = tshark(&file, "frame", &["_ws.col.Info"]);
             panic!("not {count} times: {filter}, but\n{}", all[..all.len().min(40)].join("\n"));
