@@ -83,7 +83,8 @@ fn no_neighbor() -> Vec<Scenario> {
                     spec.sessions[0].remote_asn = 8500;
                     spec.session_lines = "graceful restart on;".into();
                 });
-                s.until(from("10.82.1.10", RST), 1);
+                // As in the article. Whether the FIN or the OPEN comes first is a matter of moments.
+                s.until(from("10.82.1.10", FIN), 1);
             },
         )
         .on(Net::Article)

@@ -38,7 +38,6 @@ fn black_hole() -> Vec<Scenario> {
             let r = s.router();
             r.ip("link set e1 mtu 1000");
             nft(r, "output", &["meta l4proto icmp drop"]);
-            // Else a route cached in the kernel of a run before would know the path's MTU.
             s.start(B, b, |spec| {
                 spec.hold = 9;
                 spec.session_lines = of_b.into();
@@ -48,8 +47,10 @@ fn black_hole() -> Vec<Scenario> {
                 spec.session_lines = of_a.into();
                 spec.global_lines = many(a, 600);
             });
-            s.until(format!("ip.src==198.51.100.2 && {FIN}"), 1);
-            s.wait(0.5);
+            // Up for the hold time; a daemon that has just started may close a first connection at once.
+            s.until(from("198.51.100.2", KEEPALIVE), 4);
+            s.wait(4.0);
+            s.until(from("198.51.100.2", FIN), 1);
         }
     };
     let how = "A link of the path has an MTU of 1000, and the router before it may not say so (nftables drops its ICMP). 600 routes are sent.";
