@@ -60,8 +60,8 @@ fn black_hole() -> Vec<Scenario> {
         scenario
             .on(Net::Routed)
             .sees(
-                "ip.src==192.0.2.1 && ip.len==1500 && tcp.analysis.retransmission",
-                "segments of the full 1500 octets, sent again and again",
+                "ip.src==192.0.2.1 && ip.len>1000 && tcp.analysis.retransmission",
+                "packets above 1000 octets, sent again and again",
             )
             .sees(from("198.51.100.2", KEEPALIVE), "KEEPALIVE of 198.51.100.2, which go on")
             .sees(from("198.51.100.2", FIN), "the end of the connection by 198.51.100.2")
