@@ -152,6 +152,7 @@ pub(super) static ATTEMPTS: &[Rule] = &[
         says: "BGP runs at {a}, but it does not want {b}: no such neighbor is configured there, or it is disabled. On the wire these two look the same.",
         alternatives: &[
             "{a} holds the neighbor down: too many prefixes, damping, start-up",
+            "it is no BGP that listens at port 179 of {a}, but another service, or a proxy with nothing behind it",
             "{a} knows {b} by another address",
             "the listen range of {a} does not cover {b}",
         ],
