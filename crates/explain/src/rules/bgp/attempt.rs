@@ -280,6 +280,15 @@ fn silent_peer(case: &Case<'_>, index: usize) -> Option<Verdict> {
     let (side, a, b) = case.side(index);
     let (other, ..) = case.side(1 - index);
     let asked = other.opened.as_ref()?.at;
+    // Who connects again has seen the end of this one, which the capture then has not.
+    let again = case.conversation.connections.iter().any(|connection| {
+        let [(client, _), _] = case.connection.ends;
+        connection.ends.first().is_some_and(|(address, _)| *address == client)
+            && connection.first > case.connection.last
+    });
+    if again && case.connection.ended().is_none() {
+        return None;
+    }
     let until = case.connection.ended().unwrap_or(case.end);
     let waited = until.since(asked);
     if waited < SLOW || !side.gaps.is_empty() {
