@@ -233,6 +233,12 @@ impl<'a> Packet<'a> {
 }
 
 impl<'a> Ip<'a> {
+    /// Whether the datagram in it is there to its end.
+    pub fn is_whole_datagram(&self, udp: &udp::Datagram<'_>) -> bool {
+        let length = self.payload.get(4..).and_then(<[u8]>::first_chunk);
+        length.is_some_and(|length| usize::from(u16::from_be_bytes(*length)) == udp::LEN + udp.payload.len())
+    }
+
     #[inline]
     fn tcp(&self, whole: bool) -> Result<Segment<'a>, Malformed> {
         let segment = Segment::parse_without_checksum(self.payload)?;

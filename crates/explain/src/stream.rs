@@ -51,7 +51,7 @@ impl Stream {
     /// Where the first octets are that wait for what is missing before them.
     pub fn first_early(&self) -> Option<SeqNum> {
         let (&start, _) = self.early.first_key_value()?;
-        Some(self.next + (start - self.at) as u32)
+        Some(self.next + start.saturating_sub(self.at) as u32)
     }
 
     /// Adds the payload of a segment; `deliver` gets what is now in order, in one piece or several.

@@ -270,3 +270,28 @@ fn frames_that_were_captured_twice_change_nothing() {
         assert_eq!(found(&judge(&once, None)), found(&judge(&twice, None)), "{name}");
     }
 }
+
+#[test]
+fn with_the_ends_of_frames_cut_off_nothing_wrong_is_said() {
+    let mut wrong = Vec::new();
+    for (name, first, others) in CASES {
+        let octets = file(name);
+        for snap_length in [60, 68, 96, 128] {
+            let mut capture = Capture::new(&octets[..]);
+            let mut facts = Facts::default();
+            while let Some(frame) = capture.next_frame().unwrap() {
+                let octets = frame.octets.get(..snap_length).unwrap_or(frame.octets);
+                facts.add(&Captured { octets, ..frame });
+            }
+            facts.finish(0);
+            let found = found(&judge(&facts, None));
+            let claims = found.iter().filter(|rule| **rule != "cannot-tell" && *rule != first);
+            wrong.extend(
+                claims
+                    .filter(|rule| !others.contains(rule))
+                    .map(|rule| format!("{name} at {snap_length}: {rule}")),
+            );
+        }
+    }
+    assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
+}

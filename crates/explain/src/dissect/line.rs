@@ -212,11 +212,11 @@ fn tcp_payload(segment: &Segment<'_>, left_out: u32, out: &mut String) {
     }
 }
 
-/// The RIP message in a packet; none where it is of another protocol or unreadable.
+/// The RIP message in a packet; none where it is of another protocol, or cut.
 pub(super) fn rip_message(ip: &Ip<'_>) -> Option<Result<rip::Parsed, trunkline_wire::Malformed>> {
     let Transport::Udp(udp) = &ip.transport else { return None };
     let is_rip = udp.source_port == rip::PORT || udp.destination_port == rip::PORT;
-    (is_rip && ip.source.is_ipv4()).then(|| rip::Message::parse(udp.payload))
+    (is_rip && ip.source.is_ipv4() && ip.is_whole_datagram(udp)).then(|| rip::Message::parse(udp.payload))
 }
 
 fn rip(ip: &Ip<'_>, parsed: &Result<rip::Parsed, trunkline_wire::Malformed>, out: &mut String) {

@@ -15,6 +15,9 @@ const MAX_STEPS: usize = 80;
 /// Seconds within which a SYN that comes again is the same one, captured twice. TCP waits longer (RFC 6298 §2).
 const TWICE: f64 = 0.3;
 
+/// Seconds for which octets may still arrive that were sent before the window closed.
+const IN_FLIGHT: f64 = 2.0;
+
 /// An ICMP error about a segment of a connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Quoted {
@@ -187,6 +190,11 @@ impl Connection {
         }
         let window = (before.is_some(), own.closed_window.is_some());
         let arrival = own.payload(at, segment, left_out, &mut lines);
+        // New octets go only into a window that is open again, whether or not the capture has the frame that says so.
+        let new = matches!(arrival, Some(Arrival::InOrder | Arrival::Overlap)) && segment.payload.len() > 1;
+        if new && other.closed_window.is_some_and(|closed| at.since(closed) > IN_FLIGHT) {
+            other.closed_window = None;
+        }
         if !is_answer_to_syn {
             let end = own.without_fin(segment.sequence + segment.payload.len() as u32 + left_out);
             own.reach(if flags.contains(Flags::SYN) { end + 1 } else { end });

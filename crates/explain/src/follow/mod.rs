@@ -128,7 +128,8 @@ impl Facts {
                     self.quoted(quoted);
                 }
             }
-            Transport::Udp(udp) => self.lan.udp(at, ip, udp),
+            Transport::Udp(udp) if ip.is_whole_datagram(udp) => self.lan.udp(at, ip, udp),
+            Transport::Udp(_) => {}
             Transport::Other => {}
         }
     }

@@ -197,6 +197,9 @@ impl Side {
             let missing = stream.skip_to(segment.sequence + segment.payload.len() as u32 + left_out);
             self.gap(at, at, missing);
             framer.lose();
+            stream.deliver_early(&mut |octets| {
+                framer.feed(octets, &mut |piece| self.piece(at, &piece, lines));
+            });
         }
         if stream.is_full() {
             self.gap(self.last.unwrap_or(at), at, stream.skip());
