@@ -207,6 +207,7 @@ allow to any
         shutil.rmtree(self.dir, ignore_errors=True)
 
 
+sys.dont_write_bytecode = True
 sys.path.insert(0, HERE)
 import scenes  # noqa: E402
 

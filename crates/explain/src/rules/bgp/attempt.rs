@@ -9,6 +9,9 @@ use trunkline_wire::bgp::MessageType;
 /// Seconds without an answer to an OPEN that mean something: a busy daemon may take a few.
 const SLOW: f64 = 6.0;
 
+/// What speakers set: only packets that no router has forwarded have one of these.
+const INITIAL_TTLS: [u8; 4] = [1, 64, 128, 255];
+
 /// The TTL of a speaker with TTL security, and how far a router may be away that still counts as near (RFC 5082 §3).
 const MAX_TTL: u8 = 255;
 
@@ -61,7 +64,8 @@ pub(super) fn notified(case: &Case<'_>) -> Option<Verdict> {
         // The hold timer of a speaker that waits for an OPEN or a KEEPALIVE (RFC 4271 §8.2.2).
         let words = format!("{a} gives up: NOTIFICATION {notification}");
         let waited = silent_peer(case, 1 - index).or_else(|| case.missing(b, a));
-        return waited.map(|verdict| verdict.shown(words, &[at]));
+        let waited = waited.map(|verdict| verdict.shown(words, &[at]));
+        return waited.or_else(|| of_notification(a, b, at, notification));
     }
     let mut verdict = of_notification(a, b, at, notification)?;
     if let Some(opened) = &other.opened
@@ -251,7 +255,9 @@ fn unwanted(case: &Case<'_>, a: IpAddr, b: IpAddr) -> Option<Verdict> {
     };
     let how = format!("{how}: by its sequence numbers it has sent not one octet");
     // Whom does it want instead? It connects to another address behind the same station.
-    let station = other.station.or_else(|| case.facts.stations.get(&b).copied());
+    // What a router has forwarded has the router's station: then it says nothing.
+    let direct = other.ttl.is_some_and(|(_, ttl)| INITIAL_TTLS.contains(&ttl));
+    let station = other.station.filter(|_| direct);
     let wanted = case.facts.conversations.values().find_map(|conversation| {
         conversation.connections.iter().find_map(|connection| {
             let [(from, _), (to, _)] = connection.ends;

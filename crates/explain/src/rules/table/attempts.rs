@@ -180,8 +180,11 @@ pub(super) static ATTEMPTS: &[Rule] = &[
     },
     Rule {
         rests_on: "as closed-before-open, and {a} itself connects to another address of the same station",
-        says: "{a} does not want connections from {b}: it knows that router by another address.",
-        alternatives: &["two neighbors on the same router, of which this one is not configured"],
+        says: "{a} does not want connections from {b}: it seems to know that router by another address.",
+        alternatives: &[
+            "the other address is that of another router behind the same station",
+            "two neighbors on the same router, of which this one is not configured",
+        ],
         next: &[
             "set the update source of {b} to the address that {a} has configured, or configure {b} at {a}",
         ],
