@@ -12,6 +12,7 @@ use crate::capture::Captured;
 use crate::packet::{Ip, Network, Packet, Transport};
 use connection::{Connection, Quoted};
 use lan::Lan;
+use side::Side;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use tree::Trees;
@@ -166,6 +167,7 @@ impl Facts {
             // Without a SYN: who has the well-known port did not open it.
             let opened = begins.is_some() || from.1 != bgp::PORT;
             let (client, server) = if opened { (from, to) } else { (to, from) };
+            connections.iter_mut().flat_map(|old| &mut old.sides).for_each(Side::forget_prefixes);
             connections.push(Connection::new(at, client, server));
             connections.len() - 1
         });

@@ -16,7 +16,7 @@ use trunkline_wire::tcp::{Segment, SeqNum};
 const MAX_KEPT: usize = 16;
 
 /// The most prefixes of a side that are kept.
-const MAX_PREFIXES: usize = 4096;
+const MAX_PREFIXES: usize = 1024;
 
 /// The most of a segment that counts as small: a KEEPALIVE with room to spare.
 pub const SMALL: usize = 200;
@@ -154,6 +154,12 @@ impl Side {
     /// The last message that was seen of it.
     pub fn last_heard(&self) -> Option<Moment> {
         self.last_message.iter().flatten().max().copied()
+    }
+
+    /// Forgets the prefixes, as a newer connection has taken the place of its own.
+    pub(super) fn forget_prefixes(&mut self) {
+        self.announced.clear();
+        self.looped.clear();
     }
 
     /// Whether it announced more prefixes than are kept.
