@@ -67,7 +67,7 @@ impl<'a> Looked<'a> {
             other_family: false,
             sound: true,
         };
-        let mut seen = 0u64;
+        let (mut seen, mut sizes) = (0u64, TWO | FOUR);
         for raw in update.raw_attributes() {
             let Ok(raw) = raw else {
                 looked.sound = false;
@@ -75,10 +75,12 @@ impl<'a> Looked<'a> {
             };
             let bit = 1u64.checked_shl(raw.code.into()).unwrap_or(0);
             looked.sound &= seen & bit == 0 && is_sound(&raw);
+            sizes &= as_number_sizes(&raw);
             seen |= bit;
             looked.multiprotocol(&raw);
         }
         // ORIGIN, AS_PATH and NEXT_HOP (RFC 4271 §5).
+        looked.sound &= sizes != 0;
         if !update.nlri.is_empty() && seen & 0b1110 != 0b1110 {
             looked.sound = false;
         }
@@ -204,7 +206,7 @@ fn is_sound(raw: &RawAttribute<'_>) -> bool {
         (flags == flag::TRANSITIVE, flags == flag::OPTIONAL, flags == flag::OPTIONAL | flag::TRANSITIVE);
     match raw.code {
         ORIGIN => well_known && matches!(raw.value, [0..=2]),
-        AS_PATH => well_known && (is_path(raw.value, 4) || is_path(raw.value, 2)),
+        AS_PATH => well_known,
         NEXT_HOP => well_known && len == 4 && !matches!(raw.value, [0 | 127 | 224..=255, ..]),
         LOCAL_PREF => well_known && len == 4,
         ATOMIC_AGGREGATE => well_known && len == 0,
@@ -219,6 +221,22 @@ fn is_sound(raw: &RawAttribute<'_>) -> bool {
         ONLY_TO_CUSTOMER => transitive && len == 4,
         AS4_PATH | AS4_AGGREGATOR | IPV6_EXTENDED_COMMUNITIES => false,
         _ => flags & flag::OPTIONAL != 0,
+    }
+}
+
+/// The sizes of AS numbers, octets, in a set.
+const TWO: u8 = 1;
+const FOUR: u8 = 2;
+
+/// Which sizes of AS numbers an attribute can have: all have the same, which was agreed in the OPENs.
+#[inline]
+fn as_number_sizes(raw: &RawAttribute<'_>) -> u8 {
+    match (raw.code, raw.value) {
+        (attribute::AS_PATH, path) => u8::from(is_path(path, 2)) * TWO | u8::from(is_path(path, 4)) * FOUR,
+        (attribute::AGGREGATOR, [0, 0, _, _, _, _] | [0, 0, 0, 0, _, _, _, _]) => 0,
+        (attribute::AGGREGATOR, [_, _, _, _, _, _]) => TWO,
+        (attribute::AGGREGATOR, [_, _, _, _, _, _, _, _]) => FOUR,
+        _ => TWO | FOUR,
     }
 }
 
@@ -277,6 +295,16 @@ mod tests {
         let mut text = String::new();
         looked.new[1].prefixes().for_each(|prefix| prefix.push(&mut text));
         assert_eq!(text, "2001:db8::/32");
+    }
+
+    #[test]
+    fn as_numbers_have_one_size() {
+        // RFC 6793 §4.1: an AS_PATH of two octets and an AGGREGATOR of four cannot both be right.
+        let mut attributes = GOOD.to_vec();
+        attributes.splice(4..13, [0x40, 2, 4, 2, 1, 0xfd, 0xe9]);
+        assert_eq!(Looked::at(&body(&[], &attributes, &[8, 10])).unwrap().wrong(), None);
+        attributes.extend([0xc0, 7, 8, 0, 0, 0, 1, 1, 2, 3, 4]);
+        assert!(Looked::at(&body(&[], &attributes, &[8, 10])).unwrap().wrong().is_some());
     }
 
     proptest! {
