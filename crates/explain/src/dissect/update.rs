@@ -232,7 +232,9 @@ const FOUR: u8 = 2;
 #[inline]
 fn as_number_sizes(raw: &RawAttribute<'_>) -> u8 {
     match (raw.code, raw.value) {
-        (attribute::AS_PATH, path) => u8::from(is_path(path, 2)) * TWO | u8::from(is_path(path, 4)) * FOUR,
+        (attribute::AS_PATH, path) => {
+            (u8::from(is_path(path, 2)) * TWO) | (u8::from(is_path(path, 4)) * FOUR)
+        }
         (attribute::AGGREGATOR, [0, 0, _, _, _, _] | [0, 0, 0, 0, _, _, _, _]) => 0,
         (attribute::AGGREGATOR, [_, _, _, _, _, _]) => TWO,
         (attribute::AGGREGATOR, [_, _, _, _, _, _, _, _]) => FOUR,
