@@ -34,7 +34,8 @@ const RIGHT: &[&[&str]] = &[
     &["optional-parameter", "role"],
     &["collision"],
     &["foreign", "open-unanswered"],
-    &["dropped-after-open", "stuck-after-open"],
+    // With what the silent end said last, which was its OPEN.
+    &["dropped-after-open", "stuck-after-open", "hold-expired"],
     &["mtu-black-hole"],
     &["zero-window", "send-hold"],
     &["max-prefix", "shutdown", "deconfigured", "reset", "config-change", "resources", "hard-reset", "bfd"],
