@@ -17,6 +17,9 @@ const EXPECTED: &[(&str, &[&str])] = &[
     ("bgp-tcp-ao", &["ao-silence", "nothing-announced", "closed-before-open", "held-down"]),
     ("proxy-arp", &["arp-unanswered"]),
     ("icmp-redirect", &["icmp-redirect"]),
+    ("rip-count-to-infinity", &["rip-lost"]),
+    ("rip-hold-down", &["rip-lost"]),
+    ("rip-versions", &["rip-lost"]),
 ];
 
 /// What any lab with bridges may show: they elect, and cables are cut.
