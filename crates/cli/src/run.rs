@@ -246,7 +246,7 @@ fn supervise(nodes: &Nodes, signals: &mpsc::Receiver<Signal>) -> Result<(), Fail
                 tracing::info!("stopping");
                 return Ok(());
             }
-            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Timeout) => trunkline_linux::give_back_memory(),
             Err(RecvTimeoutError::Disconnected) => {
                 return Err(Failure::Message("signals are not delivered any more".to_owned()));
             }

@@ -14,6 +14,7 @@
 //! | RIP's UDP (`unsafe`), the calendar for its keys | `rip/mod.rs`, `event_loop/rip.rs`, `calendar.rs` |
 //! | listeners and their MD5 keys | `listener.rs` |
 //! | socket options the standard library lacks (`unsafe`) | `sockopt.rs` |
+//! | free memory back to the system (`unsafe`) | `memory.rs` |
 //! | speed and duplex of an interface (`unsafe`) | `speed.rs` |
 //! | interfaces and other programs' routes | `netlink/links.rs`, `netlink/others.rs`, `netlink/monitor.rs` |
 //! | our routes in the kernel | `netlink/fib.rs`, `netlink/encode.rs` |
@@ -26,6 +27,7 @@ mod conn;
 mod event_loop;
 mod handle;
 mod listener;
+mod memory;
 mod netlink;
 mod port;
 mod privileges;
@@ -39,6 +41,7 @@ mod start;
 mod tests;
 
 pub use handle::{NodeHandle, ReloadHook, Reply, Subscriber};
+pub use memory::give_back_memory;
 pub use privileges::keep_files;
 pub use relay::{Medium, relay};
 pub use signals::{Signal, SignalGuard, signals};
