@@ -49,6 +49,7 @@ pub(crate) fn run(files: &[PathBuf], log: Option<&str>) -> Result<(), Failure> {
     if let Err(error) = rustix::thread::disable_transparent_huge_pages(true) {
         tracing::debug!("cannot turn off huge pages: {error}");
     }
+    trunkline_linux::give_back_memory();
     let plans = plan(files)?;
     let quick_start = files.is_empty();
 
@@ -246,7 +247,7 @@ fn supervise(nodes: &Nodes, signals: &mpsc::Receiver<Signal>) -> Result<(), Fail
                 tracing::info!("stopping");
                 return Ok(());
             }
-            Err(RecvTimeoutError::Timeout) => trunkline_linux::give_back_memory(),
+            Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => {
                 return Err(Failure::Message("signals are not delivered any more".to_owned()));
             }
