@@ -113,7 +113,11 @@ impl World<'_> {
         let until = Some(Instant::from_secs(1000));
         let life = if more & 128 != 0 { Lifetime { from: None, until } } else { Lifetime::ALWAYS };
         let key = Key { id: 1, algorithm, secret: b"secret".to_vec(), send: life, accept: life };
-        Authentication { keys: if more & 64 != 0 { vec![key] } else { vec![] }, fail_secure: more & 32 != 0 }
+        Authentication {
+            keys: if more & 64 != 0 { vec![key] } else { vec![] },
+            fail_secure: more & 32 != 0,
+            any_after_silence: more & 16 != 0,
+        }
     }
 
     fn interface(&mut self) {
@@ -201,8 +205,13 @@ impl World<'_> {
                 let (cursor, limit) = (u64::from(self.octet()) << 30, u32::from(self.octet()));
                 let page =
                     self.rip.routes(self.now, &RoutesQuery { cursor, limit, ..RoutesQuery::default() });
-                assert!(page.total as usize <= ROUTES + 1);
-                assert!(self.rip.neighbors(self.now).neighbors.len() <= 4);
+                assert!(page.routes.len() as u64 <= page.total);
+                // The limit is that of an interface.
+                let mut neighbors = BTreeMap::new();
+                for neighbor in self.rip.neighbors(self.now).neighbors {
+                    *neighbors.entry(neighbor.interface).or_insert(0) += 1;
+                }
+                assert!(neighbors.values().all(|count| *count <= 4));
                 let _ = self.rip.summary(self.now);
             }
         }
