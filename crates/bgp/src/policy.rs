@@ -80,6 +80,15 @@ impl fmt::Display for Action {
     }
 }
 
+impl PrefixList {
+    /// The first rule that matches `prefix`, with its place.
+    fn decides(&self, prefix: Prefix) -> Option<(usize, &Rule)> {
+        let matches =
+            |rule: &Rule| rule.prefixes.is_empty() || rule.prefixes.iter().any(|m| m.matches(prefix));
+        self.rules.iter().enumerate().find(|(_, rule)| matches(rule))
+    }
+}
+
 impl Policy {
     /// The number of the first rule that matches `prefix`, where it accepts; none: the route is rejected.
     pub(crate) fn find(&self, prefix: Prefix) -> Option<u16> {
@@ -87,11 +96,8 @@ impl Policy {
             Policy::Accept => Some(0),
             Policy::Reject => None,
             Policy::List(list) => {
-                let at = list.rules.iter().position(|rule| {
-                    rule.prefixes.is_empty() || rule.prefixes.iter().any(|m| m.matches(prefix))
-                })?;
-                let accepts = list.rules.get(at)?.verdict == Verdict::Accept;
-                if accepts { u16::try_from(at).ok() } else { None }
+                let (at, rule) = list.decides(prefix)?;
+                if rule.verdict == Verdict::Accept { u16::try_from(at).ok() } else { None }
             }
         }
     }
@@ -103,9 +109,7 @@ impl Policy {
             Policy::Reject => return "rejected: the policy is \"reject\"".to_owned(),
             Policy::List(list) => list,
         };
-        let decides =
-            |rule: &&Rule| rule.prefixes.is_empty() || rule.prefixes.iter().any(|m| m.matches(prefix));
-        let Some((number, rule)) = (1..).zip(&list.rules).find(|(_, rule)| decides(rule)) else {
+        let Some((at, rule)) = list.decides(prefix) else {
             return format!("rejected: no rule of policy \"{}\" matches it", list.name);
         };
         let verdict = match rule.verdict {
@@ -117,7 +121,7 @@ impl Policy {
             Verdict::Reject => Vec::new(),
         };
         let and = if actions.is_empty() { String::new() } else { format!(": {}", actions.join(", ")) };
-        format!("{verdict} by rule {number} of policy \"{}\"{and}", list.name)
+        format!("{verdict} by rule {} of policy \"{}\"{and}", at + 1, list.name)
     }
 
     /// The actions of a rule that [`Policy::find`] named.

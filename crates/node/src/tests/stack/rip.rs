@@ -198,18 +198,23 @@ fn what_others_taught_is_redistributed_while_it_is_the_best() {
     assert_eq!(in_rip(&mut net, "r1", "3.3.3.3/32"), learned(16));
 }
 
-#[test]
-fn bgp_and_rip_are_redistributed_into_one_another() {
-    // r1 (AS 1) — r2 (AS 2): BGP; r2 — r3: RIP.
+/// r2 between r1, with which it speaks BGP, and r3, with which it speaks RIP on eth1.
+fn border() -> NodeConfig {
     let mut r2 = speaker(2);
     let interface = crate::config::InterfaceConfig {
         address: vec![("10.0.23.2".parse().unwrap(), 24)],
         ..crate::config::InterfaceConfig::new("eth1", crate::config::PortKind::Simulated)
     };
     r2.interfaces.insert(1, interface);
-    let mut rip2 = rip(&["eth1"]);
+    NodeConfig { rip: Some(rip(&["eth1"])), ..r2 }
+}
+
+#[test]
+fn bgp_and_rip_are_redistributed_into_one_another() {
+    // r1 (AS 1) — r2 (AS 2): BGP; r2 — r3: RIP.
+    let mut r2 = border();
+    let rip2 = r2.rip.as_mut().unwrap();
     rip2.redistribute = vec![redistribute(RouteSource::Bgp, 3)];
-    r2.rip = Some(rip2);
     let bgp = r2.bgp.as_mut().unwrap();
     bgp.redistribute = vec![Redistribute { source: RouteSource::Rip, med: None, policy: Policy::Accept }];
     let r3 = speaks(3, &[("eth0", "10.0.23.3/24")]);
@@ -383,16 +388,10 @@ fn an_interface_leaves_rip_and_comes_back_with_other_settings() {
 
 #[test]
 fn a_wider_filter_for_bgp() {
-    let mut r2 = speaker(2);
-    let interface = crate::config::InterfaceConfig {
-        address: vec![("10.0.23.2".parse().unwrap(), 24)],
-        ..crate::config::InterfaceConfig::new("eth1", crate::config::PortKind::Simulated)
-    };
-    r2.interfaces.insert(1, interface);
-    let mut rip2 = rip(&["eth1"]);
+    let mut r2 = border();
+    let rip2 = r2.rip.as_mut().unwrap();
     let narrow = RipRedistribute { filter: Some(Arc::default()), ..redistribute(RouteSource::Bgp, 3) };
     rip2.redistribute = vec![narrow];
-    r2.rip = Some(rip2);
     let r3 = speaks(3, &[("eth0", "10.0.23.3/24")]);
     let links: &[&[&str]] = &[&["r1.eth0", "r2.eth0"], &["r2.eth1", "r3.eth0"]];
     let mut net = Net::new(vec![speaker(1), r2, r3], links);
