@@ -290,13 +290,19 @@ fn wire(lab: &Lab) {
     );
     assert_eq!(entries(&ask(&specific)), [([198, 51, 100, 0], 2), ([10, 9, 8, 0], 16)]);
 
-    // Each way to authenticate, as tshark has it: 2 is a password, 3 a digest (RFC 2453 §4.1, RFC 4822 §2.2).
-    for (mode, kind) in [("text", 2), ("md5", 3), ("hmac-sha-256", 3), ("hmac-sha-512", 3)] {
+    // Each way to authenticate, as tshark has it: 2 is a password, 3 a digest of so many octets (RFC 2453 §4.1,
+    // RFC 4822 §2.2).
+    let modes = [
+        ("text", "rip.auth.type==2"),
+        ("md5", "rip.auth.type==3 && rip.auth_data_len==16"),
+        ("hmac-sha-256", "rip.auth.type==3 && rip.auth_data_len==32"),
+        ("hmac-sha-512", "rip.auth.type==3 && rip.auth_data_len==64"),
+    ];
+    for (mode, seen) in modes {
         let (interface, chain) = key_lines(mode, "secret");
         us.reload_device(&(config("", &interface) + &chain));
         wait_until(PATIENCE, mode, || {
-            let filter = format!("{ours} && rip.command==2 && rip.auth.type=={kind}");
-            !capture.fields(&filter, &["frame.number"]).is_empty()
+            !capture.fields(&format!("{ours} && rip.command==2 && {seen}"), &["frame.number"]).is_empty()
         });
     }
     us.reload_device(&config("version = 1", ""));
@@ -305,8 +311,11 @@ fn wire(lab: &Lab) {
         !capture.fields(&filter, &["frame.number"]).is_empty()
     });
     let file = capture.finish();
-    let faults = "_ws.malformed || _ws.expert.group==Malformed || _ws.expert.group==Protocol";
-    let bad = tshark(&file, &format!("{ours} && ({faults})"), &["frame.number", "_ws.expert.message"]);
+    let malformed = "_ws.malformed || _ws.expert.group==Malformed";
+    // tshark takes the trailer of a digest for one of MD5, and reads a longer one (RFC 4822) as an entry.
+    let known = "rip.auth_data_len > 16 && _ws.expert.message == \"Unknown address family 65535\"";
+    let filter = format!("{ours} && ({malformed} || (_ws.expert.group==Protocol && !({known})))");
+    let bad = tshark(&file, &filter, &["frame.number", "_ws.expert.message"]);
     assert_eq!(bad, Vec::<String>::new(), "tshark finds fault with what we send");
 }
 
