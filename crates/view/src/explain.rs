@@ -94,6 +94,12 @@ pub struct Sent {
     pub asn: Asn,
     /// Whether it holds the route from us, or will as soon as it reads.
     pub sent: bool,
+    /// Whether it still waits for the neighbour to read.
+    pub waiting: bool,
+    /// Seconds since it was handed to the connection, where that is known.
+    pub age: Option<f64>,
+    /// Whether it may be longer ago than that: only the latest are remembered.
+    pub at_least: bool,
     /// By which rule, or why not, in words.
     pub reason: String,
     /// The path as it gets it.

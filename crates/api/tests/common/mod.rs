@@ -284,7 +284,16 @@ pub fn explanation() -> explain::RouteExplanation {
         path: path.clone(),
         steps: vec![step],
     };
-    let sent = explain::Sent { neighbor: address, asn: Asn(65002), sent: true, reason: "x".into(), path };
+    let sent = explain::Sent {
+        neighbor: address,
+        asn: Asn(65002),
+        sent: true,
+        waiting: false,
+        age: Some(3.0),
+        at_least: true,
+        reason: "x".into(),
+        path,
+    };
     explain::RouteExplanation {
         prefix: "203.0.113.0/24".parse().unwrap(),
         routes: routes().routes,

@@ -23,6 +23,8 @@ pub(crate) struct Chunk {
     /// What the source of a part gets in its place: withdrawals of routes that it had from us before.
     instead: Vec<u8>,
     instead_updates: u32,
+    /// When it was made, in seconds since the start.
+    pub(crate) at: u32,
     /// The destinations told of.
     pub(crate) routes: Vec<RouteIdx>,
 }
@@ -39,6 +41,10 @@ struct Part {
 }
 
 impl Chunk {
+    pub(crate) fn new(at: u32) -> Chunk {
+        Chunk { at, ..Chunk::default() }
+    }
+
     pub(crate) fn clear(&mut self) {
         self.bytes.clear();
         self.parts.clear();

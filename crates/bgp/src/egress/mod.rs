@@ -15,6 +15,7 @@
 mod dirty;
 mod encode;
 pub(crate) mod export;
+mod journal;
 #[cfg(test)]
 mod tests;
 
@@ -24,6 +25,8 @@ use crate::rib::table::{Key, PeerId, RouteIdx, Table};
 pub(crate) use dirty::RouteSet;
 use encode::{Chunk, Scratch, Sent, Source, encode};
 use export::ExportRules;
+use journal::Journal;
+pub(crate) use journal::Told;
 use std::collections::VecDeque;
 use trunkline_wire::bgp::{Family, RouteRefresh, RouteRefreshSubtype, emit_end_of_rib};
 
@@ -44,6 +47,8 @@ struct Group {
     queued: Vec<u8>,
     /// The number of the first chunk in `chunks`.
     first: u64,
+    /// The chunks that are gone, as far as it remembers.
+    journal: Journal,
 }
 
 impl Group {
@@ -51,9 +56,10 @@ impl Group {
     fn step_out(&mut self) {
         self.in_step -= 1;
         if self.in_step == 0 {
-            self.drop_chunks(self.chunks.len());
+            self.drop_chunks(0, self.chunks.len());
             self.dirty = RouteSet::default();
             self.adj_rib_out = AdjRibOut::default();
+            self.journal = Journal::default();
         }
     }
 
@@ -69,9 +75,10 @@ impl Group {
     }
 
     /// Drops the first chunks.
-    fn drop_chunks(&mut self, count: usize) {
+    fn drop_chunks(&mut self, now: u32, count: usize) {
         for chunk in self.chunks.drain(..count) {
             chunk.routes.iter().for_each(|idx| self.queued[idx.0 as usize] -= 1);
+            self.journal.push(chunk.at, now, chunk.routes);
         }
         self.first += count as u64;
     }
@@ -154,6 +161,8 @@ enum Position {
 struct Member {
     group: usize,
     position: Position,
+    /// Since when it is in step, in seconds since the start.
+    since: u32,
     /// Messages to send once before, and once after all that waits now.
     begin_refresh: bool,
     end_refresh: bool,
@@ -213,6 +222,7 @@ impl Egress {
         self.members[peer.index()] = Some(Member {
             group,
             position: Position::CatchUp(Box::new(catch_up)),
+            since: 0,
             begin_refresh,
             end_refresh,
             end_of_rib,
@@ -234,6 +244,7 @@ impl Egress {
             chunks: VecDeque::new(),
             queued: Vec::new(),
             first: 0,
+            journal: Journal::default(),
         };
         match self.groups.iter().position(Option::is_none) {
             Some(at) => {
@@ -319,9 +330,11 @@ impl Egress {
         group.step_out();
     }
 
-    /// Appends messages for a member: whole ones, until `buf` holds about `limit` octets or all is told.
+    /// Appends messages for a member: whole ones, until `buf` holds about `limit` octets or all is told. `at`: now, in
+    /// seconds since the start.
     pub(crate) fn poll<K: Key>(
         &mut self,
+        at: u32,
         peer: PeerId,
         limit: usize,
         buf: &mut Vec<u8>,
@@ -344,6 +357,7 @@ impl Egress {
                 Position::CatchUp(own) if own.dirty.is_empty() => {
                     let sent = std::mem::take(&mut own.sent);
                     member.position = fall_in_step(group, peer, &sent, table);
+                    member.since = at;
                 }
                 Position::CatchUp(own) => {
                     self.scratch.routes.clear();
@@ -361,11 +375,11 @@ impl Egress {
                     polled.updates += self.chunk.copy_for(peer, buf);
                 }
                 Position::InStep(next) => {
-                    let at = next.saturating_sub(group.first) as usize;
-                    if at == group.chunks.len() && !encode_chunk(group, &source, &mut self.scratch) {
+                    let skip = next.saturating_sub(group.first) as usize;
+                    if skip == group.chunks.len() && !encode_chunk(at, group, &source, &mut self.scratch) {
                         break;
                     }
-                    if let Some(chunk) = group.chunks.get(at) {
+                    if let Some(chunk) = group.chunks.get(skip) {
                         polled.updates += chunk.copy_for(peer, buf);
                     }
                     *next += 1;
@@ -384,12 +398,12 @@ impl Egress {
             }
         }
         let group = member.group;
-        self.drop_taken_chunks(group);
+        self.drop_taken_chunks(at, group);
         polled
     }
 
     /// Forgets chunks that all have taken; puts out of step who is too far behind.
-    fn drop_taken_chunks(&mut self, group: usize) {
+    fn drop_taken_chunks(&mut self, now: u32, group: usize) {
         let Some(g) = self.groups[group].as_mut() else { return };
         if g.chunks.is_empty() {
             return;
@@ -401,10 +415,10 @@ impl Egress {
         let slowest = g.members.iter().filter_map(position).min();
         let Some((next, slowest)) = slowest else { return };
         let taken = (next.saturating_sub(g.first) as usize).min(g.chunks.len());
-        g.drop_chunks(taken);
+        g.drop_chunks(now, taken);
         if g.chunks.len() > MAX_BEHIND {
             self.fall_behind(slowest);
-            self.drop_taken_chunks(group);
+            self.drop_taken_chunks(now, group);
         }
     }
 
@@ -440,6 +454,25 @@ impl Egress {
         self.groups.get(member.group)?.as_ref().map(|g| &g.rules)
     }
 
+    /// When a neighbour was told last of a destination of which it was told.
+    pub(crate) fn told(&self, now: u32, peer: PeerId, idx: RouteIdx) -> Option<Told> {
+        let member = self.member(peer)?;
+        let group = self.groups.get(member.group)?.as_ref()?;
+        let next = match &member.position {
+            Position::CatchUp(own) if own.dirty.contains(idx) => return Some(Told::Waits),
+            Position::CatchUp(_) => return None,
+            Position::InStep(_) if group.dirty.contains(idx) => return Some(Told::Waits),
+            Position::InStep(next) => next.saturating_sub(group.first) as usize,
+        };
+        let chunk = group.chunks.iter().enumerate().rev().find(|(_, chunk)| chunk.routes.contains(&idx));
+        Some(match chunk {
+            Some((number, _)) if number >= next => Told::Waits,
+            Some((_, chunk)) if chunk.at == now => Told::At(now),
+            Some(_) => Told::Until(now),
+            _ => group.journal.told(idx, member.since),
+        })
+    }
+
     /// Whether End-of-RIB was sent.
     pub(crate) fn end_of_rib_sent(&self, peer: PeerId) -> bool {
         self.member(peer).is_some_and(|m| m.end_of_rib_sent)
@@ -471,13 +504,13 @@ fn mark_all<K: Key>(catch_up: &mut CatchUp, table: &Table<K>) {
 }
 
 /// Encodes the group's next chunk; whether there was anything to tell.
-fn encode_chunk<K: Key>(group: &mut Group, source: &Source<'_, K>, scratch: &mut Scratch) -> bool {
+fn encode_chunk<K: Key>(at: u32, group: &mut Group, source: &Source<'_, K>, scratch: &mut Scratch) -> bool {
     if group.dirty.is_empty() {
         return false;
     }
     scratch.routes.clear();
     group.dirty.take(CHUNK_ROUTES, &mut scratch.routes);
-    let mut chunk = Chunk::default();
+    let mut chunk = Chunk::new(at);
     encode(&group.rules, source, None, scratch, &mut group.adj_rib_out, &mut chunk);
     group.push_chunk(chunk);
     true

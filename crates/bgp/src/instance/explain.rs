@@ -1,8 +1,9 @@
 //! `explain route`: what came of each neighbour's route to a destination, and who is told the best one.
 
-use super::Bgp;
 use super::peer::{FAMILIES, Peer};
 use super::view::{Page, Scope, find};
+use super::{Bgp, seconds};
+use crate::egress::Told;
 use crate::egress::export::Withheld;
 use crate::rib::decision::{comparison, ineligible_because, lost_by};
 use crate::rib::family::FamilyRib;
@@ -197,11 +198,25 @@ impl<K: Key> Explained<'_, K> {
     }
 
     fn sent(&self, idx: Option<RouteIdx>, peer: &Peer) -> Sent {
-        let (sent, reason, path) = match idx.and_then(|idx| self.rib.table.best(idx)) {
+        let best = idx.and_then(|idx| Some((idx, self.rib.table.best(idx)?)));
+        let (sent, reason, path) = match best {
             None => (false, "there is no best path".to_owned(), None),
-            Some(best) => self.export(best, peer),
+            Some((_, best)) => self.export(best, peer),
         };
-        Sent { neighbor: peer.state.address, asn: peer.state.config.asn, sent, reason, path }
+        let told = best.filter(|_| sent).and_then(|(idx, best)| {
+            let told = self.rib.egress.told(seconds(self.page.now), peer.state.id, idx)?;
+            // No sooner than the path came.
+            Some(if told == Told::Until(best.stamp) { Told::At(best.stamp) } else { told })
+        });
+        let ago = |at| Some(f64::from(seconds(self.page.now).saturating_sub(at)));
+        let (age, at_least) = match told {
+            Some(Told::At(at)) => (ago(at), false),
+            Some(Told::Until(at)) => (ago(at), true),
+            Some(Told::Waits) | None => (None, false),
+        };
+        let waiting = told == Some(Told::Waits);
+        let (neighbor, asn) = (peer.state.address, peer.state.config.asn);
+        Sent { neighbor, asn, sent, waiting, age, at_least, reason, path }
     }
 
     fn export(&self, best: &Path, peer: &Peer) -> (bool, String, Option<PathView>) {

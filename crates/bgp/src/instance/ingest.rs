@@ -1,7 +1,7 @@
 //! An UPDATE on its way in: decoded, judged by RFC 7606, interned, run through import policy, put into the RIB.
 
 use super::peer::PeerState;
-use super::{LocalAddress, Rib};
+use super::{LocalAddress, Rib, seconds};
 use crate::policy::Policy;
 use crate::rib::Outcome;
 use crate::rib::attrs::{AttrId, AttrTable, fact};
@@ -318,7 +318,7 @@ impl Ingest<'_> {
     }
 
     fn apply(&mut self, batch: &mut Batch, received: AttrId) {
-        let stamp = (self.now.as_nanos() / 1_000_000_000) as u32;
+        let stamp = seconds(self.now);
         let peer = self.peer.id;
         // Held while the message is worked on: a path that is withdrawn or replaced may be its only holder.
         if received != AttrId::NONE {

@@ -291,8 +291,9 @@ impl Bgp {
             return false;
         }
         let Shared { attrs, peers, .. } = &self.rib.shared;
-        let v4 = self.rib.v4.egress.poll(id, limit, buf, (&self.rib.v4.table, attrs, peers));
-        let v6 = self.rib.v6.egress.poll(id, limit, buf, (&self.rib.v6.table, attrs, peers));
+        let at = seconds(now);
+        let v4 = self.rib.v4.egress.poll(at, id, limit, buf, (&self.rib.v4.table, attrs, peers));
+        let v6 = self.rib.v6.egress.poll(at, id, limit, buf, (&self.rib.v6.table, attrs, peers));
         let (updates, refreshes) = (v4.updates + v6.updates, v4.route_refreshes + v6.route_refreshes);
         if updates + refreshes > 0 {
             session.note_sent(now, updates, refreshes);
@@ -536,6 +537,11 @@ impl Bgp {
 }
 
 /// What sessions say of ourselves.
+/// Since the start: enough to say how long ago something was, in half the octets.
+fn seconds(now: Instant) -> u32 {
+    (now.as_nanos() / 1_000_000_000) as u32
+}
+
 fn local(config: &Config) -> Local {
     Local { asn: config.asn, router_id: config.router_id, host_name: config.host_name.clone() }
 }

@@ -1,7 +1,7 @@
 //! Networks of our own, our addresses, and what neighbours are told under which rules.
 
 use super::peer::FAMILIES;
-use super::{Bgp, LocalAddress, Redistributed};
+use super::{Bgp, LocalAddress, Redistributed, seconds};
 use crate::egress::export::{ExportRules, local_attributes};
 use crate::rib::attrs::apply_actions;
 use crate::rib::table::{Path, PeerId};
@@ -53,7 +53,7 @@ impl Bgp {
     fn originate(&mut self, now: Instant, prefix: Prefix, attributes: &Attributes) {
         let rib = &mut self.rib;
         let id = rib.shared.attrs.intern(attributes, None);
-        let stamp = (now.as_nanos() / 1_000_000_000) as u32;
+        let stamp = seconds(now);
         let path = Path::new(PeerId::LOCAL, 0, id, id, 0, stamp);
         match prefix {
             Prefix::V4(p) => rib.v4.announce(p, path, &mut rib.shared),

@@ -1,7 +1,7 @@
 //! State as plain data: summary, neighbours, routes.
 
 use super::peer::{FAMILIES, Peer, PeerState};
-use super::{Bgp, Rib};
+use super::{Bgp, Rib, seconds};
 use crate::egress::Egress;
 use crate::rib::decision::{eligible, ineligible_because, lost_by, multipath};
 use crate::rib::family::FamilyRib;
@@ -316,7 +316,7 @@ impl Page<'_> {
         let state = shared.attrs.next_hops.state(shared.attrs.get(path.used).next_hop);
         let local = path.peer == PeerId::LOCAL;
         let facts = shared.peers.get(path.peer);
-        let now = (self.now.as_nanos() / 1_000_000_000) as u32;
+        let now = seconds(self.now);
         let text = |x: &dyn std::fmt::Display| x.to_string();
         PathView {
             prefix,

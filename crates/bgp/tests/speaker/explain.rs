@@ -139,3 +139,31 @@ fn a_network_of_our_own() {
     assert_eq!(rig.bgp.found(p("10.1.2.3/32")), Some(p("10.1.0.0/16")));
     assert_eq!(rig.bgp.found(p("10.2.2.3/32")), None);
 }
+
+#[test]
+fn when_it_was_sent() {
+    let mut rig = rig();
+    let when = |rig: &Rig, prefix: &str| {
+        let sent = &explain(rig, prefix).sent[1];
+        (sent.sent, sent.waiting, sent.age, sent.at_least)
+    };
+    // The session came up in this second, so what it holds it may have had from the first exchange on.
+    rig.send(0, &update(&attrs(&[65001], "192.0.2.2"), &["10.2.0.0/16"]));
+    assert_eq!(when(&rig, "10.2.0.0/16"), (true, false, Some(0.0), false));
+    rig.pass(20);
+    rig.send(0, &update(&attrs(&[65001], "192.0.2.2"), &["10.3.0.0/16"]));
+    rig.pass(10);
+    assert_eq!(when(&rig, "10.2.0.0/16"), (true, false, Some(30.0), false));
+    assert_eq!(when(&rig, "10.3.0.0/16"), (true, false, Some(10.0), false));
+    // A neighbour that does not read.
+    rig.peers[1].stuck = true;
+    rig.send(0, &update(&attrs(&[65001, 9], "192.0.2.2"), &["10.3.0.0/16"]));
+    assert_eq!(when(&rig, "10.3.0.0/16"), (true, true, None, false));
+    rig.pass(5);
+    rig.unstick(1);
+    assert_eq!(when(&rig, "10.3.0.0/16"), (true, false, Some(0.0), true));
+    // Everything anew: the path came long before it was told again.
+    rig.send(1, &refresh(Family::IPV4_UNICAST, RouteRefreshSubtype::Request));
+    rig.pass(7);
+    assert_eq!(when(&rig, "10.2.0.0/16"), (true, false, Some(7.0), true));
+}

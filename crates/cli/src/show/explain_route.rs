@@ -132,9 +132,16 @@ fn sent(bgp: &BgpExplanation, style: Style) -> String {
     if bgp.sent.is_empty() {
         text.push_str("  to nobody: there is no neighbor\n");
     }
-    for Sent { neighbor, asn, sent, reason, path } in &bgp.sent {
-        let verdict =
-            if *sent { Color::Green.paint("sent", style) } else { Color::Yellow.paint("not sent", style) };
+    for Sent { neighbor, asn, sent, waiting, age, at_least, reason, path } in &bgp.sent {
+        let verdict = match (sent, waiting, age) {
+            (false, ..) => Color::Yellow.paint("not sent", style),
+            (true, true, _) => Color::Yellow.paint("waits until it reads", style),
+            (true, false, None) => Color::Green.paint("sent", style),
+            (true, false, Some(age)) => {
+                let least = if *at_least { "at least " } else { "" };
+                Color::Green.paint(&format!("sent {least}{} ago", duration(*age)), style)
+            }
+        };
         text.push_str(&format!("  to {neighbor}{}: {verdict}: {reason}\n", of_as(Some(*asn))));
         if let Some(path) = path {
             text.push_str(&format!("    {}\n", brief(path)));
@@ -206,6 +213,9 @@ mod tests {
             neighbor: address.parse().unwrap(),
             asn: Asn(65003),
             sent,
+            waiting: false,
+            age: path.as_ref().map(|_| 62.0),
+            at_least: false,
             reason: reason.into(),
             path,
         };
@@ -217,7 +227,9 @@ mod tests {
                 received: vec![first, second, absent],
                 sent: vec![
                     sent("192.0.2.2", false, "the best path came from it", None),
-                    sent("192.0.2.3", true, "accepted: the policy is \"accept\"", Some(best)),
+                    sent("192.0.2.3", true, "accepted: the policy is \"accept\"", Some(best.clone())),
+                    Sent { at_least: true, ..sent("192.0.2.4", true, "accepted", Some(best.clone())) },
+                    Sent { waiting: true, age: None, ..sent("192.0.2.5", true, "accepted", Some(best)) },
                 ],
             }),
         };

@@ -155,7 +155,8 @@ impl World {
         let work = self.rib.egress.has_work(PeerId(peer));
         let mut octets = Vec::new();
         let Shared { attrs, peers, .. } = &self.shared;
-        let polled = self.rib.egress.poll(PeerId(peer), limit, &mut octets, (&self.rib.table, attrs, peers));
+        let polled =
+            self.rib.egress.poll(0, PeerId(peer), limit, &mut octets, (&self.rib.table, attrs, peers));
         assert!(work || octets.is_empty(), "work is announced");
         receiver.take(&octets, polled);
         polled.more
