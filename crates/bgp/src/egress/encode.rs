@@ -25,6 +25,8 @@ pub(crate) struct Chunk {
     instead_updates: u32,
     /// When it was made, in seconds since the start.
     pub(crate) at: u32,
+    /// Members in step that have not taken it.
+    pub(crate) waiting: usize,
     /// The destinations told of.
     pub(crate) routes: Vec<RouteIdx>,
 }
@@ -41,8 +43,8 @@ struct Part {
 }
 
 impl Chunk {
-    pub(crate) fn new(at: u32) -> Chunk {
-        Chunk { at, ..Chunk::default() }
+    pub(crate) fn new(at: u32, waiting: usize) -> Chunk {
+        Chunk { at, waiting, ..Chunk::default() }
     }
 
     pub(crate) fn clear(&mut self) {

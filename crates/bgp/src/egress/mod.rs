@@ -52,9 +52,11 @@ struct Group {
 }
 
 impl Group {
-    /// One member less is in step. Without any there is nothing that all of them hold.
-    fn step_out(&mut self) {
+    /// One member less is in step, which would have taken this chunk next. Without any there is nothing that all of them hold.
+    fn step_out(&mut self, next: u64) {
         self.in_step -= 1;
+        let skip = next.saturating_sub(self.first) as usize;
+        self.chunks.iter_mut().skip(skip).for_each(|chunk| chunk.waiting -= 1);
         if self.in_step == 0 {
             self.drop_chunks(0, self.chunks.len());
             self.dirty = RouteSet::default();
@@ -263,8 +265,8 @@ impl Egress {
         let member = self.members.get_mut(peer.index())?.take()?;
         if let Some(group) = self.groups[member.group].as_mut() {
             group.members.retain(|p| *p != peer);
-            if matches!(member.position, Position::InStep(_)) {
-                group.step_out();
+            if let Position::InStep(next) = member.position {
+                group.step_out(next);
             }
             if group.members.is_empty() {
                 self.groups[member.group] = None;
@@ -314,6 +316,7 @@ impl Egress {
         else {
             return;
         };
+        let next = *next;
         let skip = next.saturating_sub(group.first) as usize;
         let mut catch_up = CatchUp { dirty: group.dirty.clone(), ..CatchUp::default() };
         for (at, source) in group.adj_rib_out.source.iter().enumerate() {
@@ -327,7 +330,7 @@ impl Egress {
             catch_up.sent.insert(*idx);
         }
         member.position = Position::CatchUp(Box::new(catch_up));
-        group.step_out();
+        group.step_out(next);
     }
 
     /// Appends messages for a member: whole ones, until `buf` holds about `limit` octets or all is told. `at`: now, in
@@ -379,8 +382,9 @@ impl Egress {
                     if skip == group.chunks.len() && !encode_chunk(at, group, &source, &mut self.scratch) {
                         break;
                     }
-                    if let Some(chunk) = group.chunks.get(skip) {
+                    if let Some(chunk) = group.chunks.get_mut(skip) {
                         polled.updates += chunk.copy_for(peer, buf);
+                        chunk.waiting -= 1;
                     }
                     *next += 1;
                 }
@@ -405,18 +409,16 @@ impl Egress {
     /// Forgets chunks that all have taken; puts out of step who is too far behind.
     fn drop_taken_chunks(&mut self, now: u32, group: usize) {
         let Some(g) = self.groups[group].as_mut() else { return };
-        if g.chunks.is_empty() {
+        let taken = g.chunks.iter().take_while(|chunk| chunk.waiting == 0).count();
+        g.drop_chunks(now, taken);
+        if g.chunks.len() <= MAX_BEHIND {
             return;
         }
         let position = |p: &PeerId| match self.members.get(p.index()) {
             Some(Some(Member { position: Position::InStep(next), .. })) => Some((*next, *p)),
             _ => None,
         };
-        let slowest = g.members.iter().filter_map(position).min();
-        let Some((next, slowest)) = slowest else { return };
-        let taken = (next.saturating_sub(g.first) as usize).min(g.chunks.len());
-        g.drop_chunks(now, taken);
-        if g.chunks.len() > MAX_BEHIND {
+        if let Some((_, slowest)) = g.members.iter().filter_map(position).min() {
             self.fall_behind(slowest);
             self.drop_taken_chunks(now, group);
         }
@@ -510,7 +512,7 @@ fn encode_chunk<K: Key>(at: u32, group: &mut Group, source: &Source<'_, K>, scra
     }
     scratch.routes.clear();
     group.dirty.take(CHUNK_ROUTES, &mut scratch.routes);
-    let mut chunk = Chunk::new(at);
+    let mut chunk = Chunk::new(at, group.in_step);
     encode(&group.rules, source, None, scratch, &mut group.adj_rib_out, &mut chunk);
     group.push_chunk(chunk);
     true
