@@ -26,6 +26,8 @@ cargo xtask TASK
                            for each share of losses, each about so long (default 12 pairs, 30 s; as root)
   bench rip [ROUNDS [SCENARIO]]
                            measure RIP with 10,000 routes beside FRR's ripd and BIRD (default 3 rounds of all; as root)
+  bench micro [ARGUMENT…]  count the instructions of each stage of a BGP route's way (gungraun; needs valgrind)
+  bench scale [QUESTION]   how BGP's time and memory grow: routes, sets, clients, neighbors (default all)
   bench [ARGUMENT…]        measure against BIRD 2, where the benchmark lies beside the repository; its arguments follow
 ";
 
@@ -57,6 +59,8 @@ fn main() -> ExitCode {
         ["bench", "goodput", pairs] => goodput(&root, pairs, "30"),
         ["bench", "goodput", pairs, seconds] => goodput(&root, pairs, seconds),
         ["bench", "rip", rest @ ..] => run::bench_rip(&root, rest),
+        ["bench", "micro", rest @ ..] => run::bench_micro(&root, rest),
+        ["bench", "scale", rest @ ..] => run::bench_scale(&root, rest),
         ["bench-client", port, mode] => bench_tcp::measure(port, mode),
         ["bench-server"] => bench_tcp::serve(),
         ["bench", rest @ ..] => run::bench(&root, rest),

@@ -80,6 +80,45 @@ pub(crate) fn bench_rip(root: &Path, arguments: &[&str]) -> Outcome {
     run(command.args(arguments).env("TRUNKLINE_BIN", binary))
 }
 
+/// Instructions by gungraun, whose runner must be of the same release as the crate.
+pub(crate) fn bench_micro(root: &Path, arguments: &[&str]) -> Outcome {
+    if Command::new("valgrind").arg("--version").output().is_err() {
+        return Err("valgrind is missing: apt-get install valgrind".into());
+    }
+    let lock = root.join("benches/bgp/Cargo.lock");
+    let text = std::fs::read_to_string(&lock).map_err(|e| format!("{}: {e}", lock.display()))?;
+    let (_, rest) =
+        text.split_once("name = \"gungraun\"\nversion = \"").ok_or("Cargo.lock has no gungraun")?;
+    let version = rest.split('"').next().unwrap_or_default();
+    let place = target(root).join("bench");
+    let runner = place.join(format!("gungraun-{version}"));
+    if !runner.exists() {
+        let mut install = cargo(root);
+        install.args(["install", "gungraun-runner", "--locked", "--version", version, "--root"]);
+        run(install.arg(&runner).arg("--target-dir").arg(&place))?;
+    }
+    let mut bench = cargo(root);
+    bench.args(["bench", "--manifest-path", "benches/bgp/Cargo.toml", "--bench", "stages"]);
+    bench.env("CARGO_TARGET_DIR", place).env("GUNGRAUN_RUNNER", runner.join("bin/gungraun-runner"));
+    run(bench.arg("--").args(arguments))
+}
+
+/// How time and memory grow.
+pub(crate) fn bench_scale(root: &Path, arguments: &[&str]) -> Outcome {
+    let mut command = cargo(root);
+    command.args([
+        "run",
+        "--quiet",
+        "--release",
+        "--manifest-path",
+        "benches/bgp/Cargo.toml",
+        "--bin",
+        "scale",
+        "--",
+    ]);
+    run(command.args(arguments).env("CARGO_TARGET_DIR", target(root).join("bench")))
+}
+
 /// The benchmark against other daemons, which lies beside the repository.
 pub(crate) fn bench(root: &Path, arguments: &[&str]) -> Outcome {
     let script = root.join("../shared/bench/bgp.py");
