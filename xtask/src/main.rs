@@ -28,6 +28,8 @@ cargo xtask TASK
                            measure RIP with 10,000 routes beside FRR's ripd and BIRD (default 3 rounds of all; as root)
   bench micro [ARGUMENT…]  count the instructions of each stage of a BGP route's way (gungraun; needs valgrind)
   bench scale [QUESTION]   how BGP's time and memory grow: routes, sets, clients, neighbors (default all)
+  bench capture [MEGABYTES [ROUNDS]]
+                           a capture of full tables, read by us, tcpdump and tshark (default 1000 MB, 3 rounds)
   bench [ARGUMENT…]        measure against BIRD 2, where the benchmark lies beside the repository; its arguments follow
 ";
 
@@ -61,6 +63,7 @@ fn main() -> ExitCode {
         ["bench", "rip", rest @ ..] => run::bench_rip(&root, rest),
         ["bench", "micro", rest @ ..] => run::bench_micro(&root, rest),
         ["bench", "scale", rest @ ..] => run::bench_scale(&root, rest),
+        ["bench", "capture", rest @ ..] => run::bench_capture(&root, rest),
         ["bench-client", port, mode] => bench_tcp::measure(port, mode),
         ["bench-server"] => bench_tcp::serve(),
         ["bench", rest @ ..] => run::bench(&root, rest),

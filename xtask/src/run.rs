@@ -105,6 +105,17 @@ pub(crate) fn bench_micro(root: &Path, arguments: &[&str]) -> Outcome {
 
 /// How time and memory grow.
 pub(crate) fn bench_scale(root: &Path, arguments: &[&str]) -> Outcome {
+    run(benches(root, "scale").args(arguments))
+}
+
+/// How fast captures are read, beside tcpdump and tshark.
+pub(crate) fn bench_capture(root: &Path, arguments: &[&str]) -> Outcome {
+    let binary = release(root)?;
+    run(benches(root, "capture").arg(binary).arg(target(root).join("bench")).args(arguments))
+}
+
+/// A program of the benchmarks that have a workspace of their own.
+fn benches(root: &Path, name: &str) -> Command {
     let mut command = cargo(root);
     command.args([
         "run",
@@ -113,10 +124,11 @@ pub(crate) fn bench_scale(root: &Path, arguments: &[&str]) -> Outcome {
         "--manifest-path",
         "benches/bgp/Cargo.toml",
         "--bin",
-        "scale",
+        name,
         "--",
     ]);
-    run(command.args(arguments).env("CARGO_TARGET_DIR", target(root).join("bench")))
+    command.env("CARGO_TARGET_DIR", target(root).join("bench"));
+    command
 }
 
 /// The benchmark against other daemons, which lies beside the repository.

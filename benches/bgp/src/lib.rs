@@ -189,10 +189,10 @@ impl World {
 
     fn carry_out(&mut self, output: Output) {
         match output {
-            Output::Tcp(TcpAction::Transmit(conn)) => {
-                if self.by_conn.get(&conn).is_none_or(|number| *number >= self.held_back) {
-                    self.transmit(conn);
-                }
+            Output::Tcp(TcpAction::Transmit(conn))
+                if self.by_conn.get(&conn).is_none_or(|number| *number >= self.held_back) =>
+            {
+                self.transmit(conn);
             }
             Output::Tcp(TcpAction::Close { conn, .. }) => {
                 assert!(!self.by_conn.contains_key(&conn), "a session fell");

@@ -1,6 +1,8 @@
 //! How time and memory grow with routes, neighbors and sets of attributes: each point in a process of its own, each twice
 //! the one before. Prints a table for each question; the last columns show what a single one costs, and should stay level.
 
+#![allow(clippy::disallowed_methods, reason = "it measures real time")]
+
 use std::process::{Command, ExitCode};
 use std::sync::Arc;
 use std::time::Instant;
