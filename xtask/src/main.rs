@@ -27,7 +27,8 @@ cargo xtask TASK
   bench rip [ROUNDS [SCENARIO]]
                            measure RIP with 10,000 routes beside FRR's ripd and BIRD (default 3 rounds of all; as root)
   bench micro [ARGUMENT…]  count the instructions of each stage of a BGP route's way (gungraun; needs valgrind)
-  bench scale [QUESTION]   how BGP's time and memory grow: routes, sets, clients, neighbors (default all)
+  bench scale [QUESTION]   how BGP's time and memory grow: routes, sets, clients, neighbors (default all); creep: whether
+                           memory comes back, and stays, when feeds come and go
   bench capture [MEGABYTES [ROUNDS]]
                            a capture of full tables, read by us, tcpdump and tshark (default 1000 MB, 3 rounds)
   bench [ARGUMENT…]        measure against BIRD 2, where the benchmark lies beside the repository; its arguments follow

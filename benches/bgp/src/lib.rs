@@ -136,6 +136,12 @@ impl World {
         self.settle();
     }
 
+    /// A neighbor that is gone comes again, some minutes later.
+    pub fn again(&mut self, number: usize) {
+        self.pass(300);
+        self.connect(number);
+    }
+
     /// The first so many neighbors read nothing, from now on.
     pub fn hold_back(&mut self, neighbors: usize) {
         self.held_back = neighbors;
@@ -170,7 +176,9 @@ impl World {
             self.now = second;
             let tick = (second.as_nanos() / 1_000_000_000) as usize;
             for number in (tick % 30..self.peers.len()).step_by(30) {
-                self.send(number, &keepalive);
+                if self.by_conn.contains_key(&self.peers[number].conn) {
+                    self.send(number, &keepalive);
+                }
             }
         }
     }

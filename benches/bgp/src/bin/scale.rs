@@ -1,5 +1,6 @@
 //! How time and memory grow with routes, neighbors and sets of attributes: each point in a process of its own, each twice
 //! the one before. Prints a table for each question; the last columns show what a single one costs, and should stay level.
+//! `creep` loses the best of four feeds and has it back again and again, and loses all in the end: memory after each.
 
 #![allow(clippy::disallowed_methods, reason = "it measures real time")]
 
@@ -53,12 +54,22 @@ fn main() -> ExitCode {
                 point.seconds, point.mebibytes, point.units.0, point.units.1, point.idle
             );
         }
+        ["creeping"] => creep(),
+        ["creep"] => {
+            let program = std::env::current_exe().unwrap_or_else(|_| "scale".into());
+            let status = Command::new(program).arg("creeping").env("MIMALLOC_PURGE_DELAY", "0").status();
+            return if status.is_ok_and(|status| status.success()) {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            };
+        }
         [] => QUESTIONS.iter().for_each(ask),
         [name] if QUESTIONS.iter().any(|question| question.0 == *name) => {
             QUESTIONS.iter().filter(|question| question.0 == *name).for_each(ask);
         }
         _ => {
-            eprintln!("scale [routes|sets|clients|neighbors]");
+            eprintln!("scale [routes|sets|clients|neighbors|creep]");
             return ExitCode::FAILURE;
         }
     }
@@ -169,6 +180,28 @@ fn neighbors(size: usize) -> Point {
     let idle = start.elapsed().as_secs_f64();
     let told = (10 * size * (size - 1)) as f64;
     Point { seconds: up + seconds, mebibytes, units: (told, size as f64), idle }
+}
+
+fn creep() {
+    const ROUTES: usize = 500_000;
+    let empty = resident();
+    let mut world = World::new(5, |_, _| {});
+    let tables = [0, 1, 2, 3].map(|longer| Table { longer, ..Table::v4(ROUTES) });
+    let _ = load(&mut world, &tables.iter().enumerate().collect::<Vec<_>>());
+    println!("four feeds of {ROUTES} routes, told a fifth neighbor: {:.1} MiB", resident() - empty);
+    for round in 1..=20 {
+        world.cut(0);
+        let without = resident() - empty;
+        world.again(0);
+        let _ = load(&mut world, &[(0, &tables[0])]);
+        println!(
+            "round {round:>2}: without the best feed {without:.1} MiB, with it again {:.1} MiB",
+            resident() - empty
+        );
+    }
+    (0..4).for_each(|number| world.cut(number));
+    world.pass(60);
+    println!("all feeds gone: {:.1} MiB", resident() - empty);
 }
 
 /// Resident memory of this process, in MiB.
