@@ -354,6 +354,13 @@ impl Session {
     /// A timer of one of the FSMs has expired.
     fn timer(&mut self, now: Instant, which: Which, due: Option<Event>, out: &mut Outbox<Output>) {
         match due {
+            // The hot path of a router at rest: what `fsm::step` says, without asking it.
+            Some(Event::KeepaliveTimerExpires)
+                if which == Which::Primary && self.primary.state == State::Established =>
+            {
+                self.send_keepalive(which, out);
+                self.start_keepalive_timer(now, which);
+            }
             Some(event) => {
                 let text = match event {
                     Event::ConnectRetryTimerExpires => "trying again to connect",

@@ -73,6 +73,20 @@ impl Timers {
     }
 }
 
+/// A KeepaliveTimer expires only at multiples of a part of its time, the larger power of two nanoseconds that is not more
+/// than this share of it.
+const KEEPALIVE_STEPS: u64 = 16;
+
+/// When the KeepaliveTimer expires that starts now: after 0.75 to 1.0 of its time (RFC 4271 §10, which lets the jitter of
+/// all peers be the same), at a step that it shares with those of other sessions: so many KEEPALIVEs cost one wakeup, and
+/// as powers of two, steps of different times fall together too.
+pub(crate) fn keepalive(now: Instant, time: Duration, rng: &mut Rng) -> Instant {
+    let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+    let step = 1 << (nanos / KEEPALIVE_STEPS).max(1).ilog2();
+    let at = (now + rng.jitter(time)).as_nanos().next_multiple_of(step);
+    Instant::from_nanos(if at > (now + time).as_nanos() { at - step } else { at })
+}
+
 /// The wait in Idle after an error that was the `oscillations`-th in a row: IdleHoldTime, doubled each time where
 /// DampPeerOscillations is on, up to 120 s; with the jitter of RFC 4271 §10, so that two sides do not fall in step.
 pub(crate) fn idle_hold(config: &NeighborConfig, oscillations: u32, rng: &mut Rng) -> Duration {
@@ -82,4 +96,36 @@ pub(crate) fn idle_hold(config: &NeighborConfig, oscillations: u32, rng: &mut Rn
         n => (base.max(1) << (n - 1).min(16)).min(MAX_DAMPED.max(base)),
     };
     rng.jitter(Duration::from_secs(seconds))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn rfc_4271_10_keepalives_come_after_75_to_100_percent_at_shared_steps() {
+        let mut rng = Rng::new(1);
+        for seconds in [1, 3, 10, 60, 21_845] {
+            let time = Duration::from_secs(seconds);
+            let mut at = BTreeSet::new();
+            for _ in 0..1000 {
+                let now = Instant::from_nanos(rng.below(time.as_nanos() as u64));
+                let next = keepalive(now, time, &mut rng);
+                let waited = next.since(now);
+                assert!(waited >= time * 3 / 4 && waited <= time, "{waited:?} of {time:?}");
+                at.insert(next);
+            }
+            assert!((16..=64).contains(&at.len()), "{} moments", at.len());
+        }
+    }
+
+    #[test]
+    fn steps_of_a_longer_time_are_steps_of_a_shorter_one() {
+        let mut rng = Rng::new(1);
+        let (short, long) = (Duration::from_secs(3), Duration::from_secs(60));
+        let step = 1 << 27;
+        assert_eq!(keepalive(Instant::ZERO, short, &mut rng).as_nanos() % step, 0);
+        assert_eq!(keepalive(Instant::ZERO, long, &mut rng).as_nanos() % step, 0);
+    }
 }

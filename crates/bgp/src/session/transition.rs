@@ -4,7 +4,7 @@ use super::event::Event;
 use super::fsm::{self, Action, Notify};
 use super::machine::{Conn, Machine};
 use super::peer::{Cause, Session, Which};
-use super::timers::{LARGE_HOLD_TIME, STABLE_TIME, TRACK_TIME, idle_hold};
+use super::timers::{self, LARGE_HOLD_TIME, STABLE_TIME, TRACK_TIME, idle_hold};
 use super::{Output, Restart, State};
 use crate::transport::TcpAction;
 use trunkline_core::{ConnId, Duration, Instant, Outbox};
@@ -140,10 +140,9 @@ impl Session {
         }
     }
 
-    /// RFC 4271 §10: with jitter.
     pub(super) fn start_keepalive_timer(&mut self, now: Instant, which: Which) {
         let time = self.machine_ref(which).and_then(|m| m.agreed.as_ref()).and_then(|a| a.keepalive);
-        let at = time.map(|time| now + self.rng.jitter(time));
+        let at = time.map(|time| timers::keepalive(now, time, &mut self.rng));
         self.timers(which, |timers| timers.keepalive = at);
     }
 
@@ -164,7 +163,7 @@ impl Session {
         self.last.sent = Some(ours);
     }
 
-    fn send_keepalive(&mut self, which: Which, out: &mut Outbox<Output>) {
+    pub(super) fn send_keepalive(&mut self, which: Which, out: &mut Outbox<Output>) {
         let waiting = self.machine_ref(which).and_then(|m| m.conn.as_ref()).map_or(0, |c| c.tx.len());
         if waiting <= MAX_WAITING {
             self.send(which, MessageType::Keepalive, emit_keepalive, out);
