@@ -16,6 +16,8 @@ pub mod peer;
 mod process;
 mod rip;
 mod runner;
+mod speaker;
+mod table;
 mod trunkline;
 
 pub use capture::{Capture, tshark, tshark_with};
@@ -24,6 +26,8 @@ pub use open_vswitch::OpenVSwitch;
 pub use process::Daemon;
 pub use rip::{RipDaemon, RipKey, RipKind, RipSpec};
 pub use runner::{Test, main};
+pub use speaker::{Identity, Speaker};
+pub use table::{Source, Table};
 pub use trunkline::{Config, Neighbor, POLICY, Trunkline, rule, rule_for_others, trunkline};
 
 use std::time::{Duration, Instant};

@@ -17,6 +17,7 @@ mod pair;
 mod peers;
 mod rip;
 mod spanning_tree;
+mod table;
 mod wire;
 
 fn main() -> std::process::ExitCode {
@@ -25,6 +26,7 @@ fn main() -> std::process::ExitCode {
         peers::tests(),
         bird::tests(),
         kernel::tests(),
+        table::tests(),
         wire::tests(),
         daemon::tests(),
         device::tests(),
