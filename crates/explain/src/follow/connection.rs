@@ -122,8 +122,12 @@ impl Connection {
             && self.syn.is_some()
     }
 
-    /// Both sides have sent OPEN and have confirmed the other's.
+    /// Both sides have sent OPEN and have confirmed the other's. Where the capture has one side only, its first UPDATE says so,
+    /// since before that nobody sends one (RFC 4271 §8.2.2).
     pub fn established(&self) -> Option<Moment> {
+        if let Some(seen) = self.one_sided() {
+            return seen.first_of(MessageType::Update);
+        }
         let [a, b] = &self.sides;
         if !a.confirmed() || !b.confirmed() {
             return None;
@@ -134,12 +138,28 @@ impl Connection {
         first(a).max(first(b))
     }
 
+    /// The side that is seen, where it acknowledges what the other sends and the capture has nothing of that: the two directions
+    /// take different ways, and the capture was made on one.
+    pub fn one_sided(&self) -> Option<&Side> {
+        match &self.sides {
+            [seen, other] | [other, seen] if other.first.is_none() && seen.acks > 0 => Some(seen),
+            _ => None,
+        }
+    }
+
     /// When it ended: a FIN, a RST or a NOTIFICATION.
     pub fn ended(&self) -> Option<Moment> {
         let ends = self.sides.iter().flat_map(|side| {
             [side.fin.map(|fin| fin.0), side.rst.map(|rst| rst.0), side.notifications.first().map(|n| n.0)]
         });
         ends.chain([self.refused]).flatten().min()
+    }
+
+    /// Whether the capture has all of both sides, from the beginning on.
+    pub fn is_whole(&self) -> bool {
+        self.syn.is_some()
+            && self.sides.iter().all(|side| side.initial.is_some())
+            && self.gaps().next().is_none()
     }
 
     /// What the capture lacks of it, on either side.

@@ -16,12 +16,16 @@ const MAX_KNOWN: usize = 16_384;
 /// The most frames of a kind that are kept of one address.
 const MAX_FRAMES: usize = 8;
 
+/// Seconds within which who has no answer asks again; later it may have forgotten one that the capture does not have, since answers
+/// go to who asked alone.
+const AGAIN: f64 = 5.0;
+
 /// What is known of an address on a link.
 #[derive(Debug, Clone, Default)]
 pub struct Neighbor {
     /// Who said it has it, one after the other: only changes are kept.
     pub claims: Vec<(Moment, MacAddr)>,
-    /// Who asked for it, and how often since the last answer.
+    /// Who asked for it, and how often without a pause and an answer.
     pub asked: BTreeMap<IpAddr, Asked>,
     /// When a frame from it was last seen, or an answer.
     pub heard: Option<Moment>,
@@ -144,6 +148,9 @@ impl Lan {
             return;
         }
         let asked = neighbor.asked.entry(asker).or_insert(Asked { first: at, last: at, times: 0 });
+        if at.since(asked.last) > AGAIN {
+            (asked.first, asked.times) = (at, 0);
+        }
         asked.times += 1;
         asked.last = at;
     }
@@ -174,6 +181,11 @@ impl Lan {
             icmp::Message::DestinationUnreachable { code, .. } => {
                 let words = format!("{by} tells {to} that {about} cannot be reached: {code}");
                 tell(&mut self.errors, (by, to, about, code.number()), at, words);
+            }
+            icmp::Message::TimeExceeded { code: icmp::TimeExceededCode::FragmentReassembly, .. } => {
+                let words =
+                    format!("{by} tells {to} that not all fragments of a packet for {about} have come");
+                tell(&mut self.errors, (by, to, about, 254), at, words);
             }
             icmp::Message::TimeExceeded { .. } => {
                 let words = format!("{by} tells {to} that the TTL of packets for {about} runs out there");

@@ -231,7 +231,9 @@ impl Quoted {
                 ..
             } => connection::QuotedKind::TooBig,
             icmp::Message::DestinationUnreachable { .. } => connection::QuotedKind::Unreachable,
-            icmp::Message::TimeExceeded { .. } => connection::QuotedKind::TimeExceeded,
+            icmp::Message::TimeExceeded { code: icmp::TimeExceededCode::TtlExceeded, .. } => {
+                connection::QuotedKind::TimeExceeded
+            }
             _ => return None,
         };
         Some(Quoted { at, by: ip.source, from, to, ports, ttl, kind, words })
@@ -242,7 +244,7 @@ impl Quoted {
         let kind = match message {
             icmpv6::Message::DestinationUnreachable { .. } => connection::QuotedKind::Unreachable,
             icmpv6::Message::PacketTooBig { .. } => connection::QuotedKind::TooBig,
-            icmpv6::Message::TimeExceeded { .. } => connection::QuotedKind::TimeExceeded,
+            icmpv6::Message::TimeExceeded { code: 0, .. } => connection::QuotedKind::TimeExceeded,
             _ => return None,
         };
         Some(Quoted { at, by: ip.source, from, to, ports, ttl, kind, words: message.to_string() })

@@ -77,6 +77,8 @@ pub struct Place {
     pub speakers: BTreeMap<(BridgeId, PortIdentifier), Speaker>,
     /// The root of the link, and when it was told last.
     root: Option<Root>,
+    /// When the link came up, where the capture has that, as far as bridges say it.
+    came_up: Option<Moment>,
     /// Changes of the root.
     pub roots: Vec<RootChange>,
     /// Changes of the topology.
@@ -98,19 +100,28 @@ impl Trees {
         let place = self.places.entry(interface).or_default();
         match message {
             Message::Bpdu(Bpdu::Tcn) => place.change(at, None),
-            Message::Bpdu(Bpdu::Config(body) | Bpdu::Rst(Rst { body, .. })) => place.body(at, body),
+            Message::Bpdu(Bpdu::Config(body)) => place.body(at, body, false),
+            Message::Bpdu(Bpdu::Rst(Rst { body, .. })) => place.body(at, body, true),
             Message::RootLinkQuery(_) => {}
         }
     }
 }
 
 impl Place {
-    fn body(&mut self, at: Moment, body: &Priority) {
+    fn body(&mut self, at: Moment, body: &Priority, rapid: bool) {
         let key = (body.bridge, body.port);
         if self.speakers.len() >= MAX_KEPT && !self.speakers.contains_key(&key) {
             return;
         }
         let changing = body.flags.has(Flags::TOPOLOGY_CHANGE);
+        // RSTP says whether a port forwards. With STP a change of the topology is told only once some port does, somewhere.
+        let used = if rapid { body.flags.has(Flags::LEARNING) } else { changing };
+        let old = self.root.map(|root| root.id);
+        if old.is_none() && !used {
+            self.came_up = Some(at);
+        } else if !rapid && used && old == Some(body.root) {
+            self.came_up = None;
+        }
         let speaker = self.speakers.entry(key).or_insert(Speaker {
             said: *body,
             at,
@@ -149,7 +160,10 @@ impl Place {
         } else if body.root < old.id || at.since(old.last) > FORGOTTEN {
             let (was, held) = (old.id, old.last.since(old.first));
             self.root = Some(new);
-            if held >= ELECTED && self.roots.len() < MAX_KEPT {
+            // While ports of the network listen, it is not made up (IEEE 802.1D-1998 §8.4.2); RSTP and STP together need that, too.
+            let listening = f64::from(body.forward_delay.0) / 256.0;
+            let election = self.came_up.is_some_and(|came_up| at.since(came_up) < listening);
+            if held >= ELECTED && !election && self.roots.len() < MAX_KEPT {
                 self.roots.push(RootChange { at, bridge: body.bridge, old: was, new: body.root });
             }
         } else {

@@ -38,6 +38,15 @@ impl<'a> Case<'a> {
         })
     }
 
+    /// Whether who opened it connects again: it has seen the end of this one, whether or not the capture has it.
+    fn is_followed(&self) -> bool {
+        let client = self.side(0).1;
+        self.conversation.connections.iter().any(|connection| {
+            connection.ends.first().is_some_and(|(address, _)| *address == client)
+                && connection.first > self.connection.last
+        })
+    }
+
     /// The verdict that frames are missing, if they are: between which.
     fn missing(&self, a: IpAddr, b: IpAddr) -> Option<Verdict> {
         let gap = self.connection.gaps().last()?;
@@ -116,12 +125,18 @@ fn state(conversation: &Conversation, up: Option<&Connection>, verdicts: &[Verdi
             .sides
             .iter()
             .zip(connection.ends)
-            .map(|(side, (address, _))| format!("{} from {address}", side.prefixes))
+            .map(|(side, (address, _))| match side.first {
+                Some(_) => format!("{} from {address}", side.prefixes),
+                None => format!("unknown from {address}, of which the capture has no frame"),
+            })
             .collect();
         let first = if connection.syn.is_some() { "up since" } else { "up, first seen so at" };
         return format!("{first} frame {since}; prefixes announced: {}", prefixes.join(", "));
     }
     let was_up = conversation.connections.iter().any(|connection| connection.established().is_some());
+    if verdicts.is_empty() && conversation.connections.iter().all(|one| one.one_sided().is_some()) {
+        return format!("seen in one direction only; {connections} connections");
+    }
     match (was_up, verdicts.is_empty()) {
         (true, _) => format!("was up, is down; {connections} connections"),
         (false, true) => format!("not up, and nothing that says why; {connections} connections"),

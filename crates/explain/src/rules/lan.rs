@@ -6,12 +6,17 @@ use crate::follow::tree::Place;
 use crate::follow::{Facts, Moment};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
+use trunkline_core::Ipv4Prefix;
+use trunkline_wire::rip::INFINITY;
 
 /// Questions without an answer that mean something: Linux asks three times.
 const ASKED: u32 = 3;
 
 /// Seconds without an update after which RIP's routes time out (RFC 2453 §3.8).
 const RIP_TIMEOUT: f64 = 180.0;
+
+/// Seconds in which each router tells all its routes once: every 30 s, and up to 5 s more (RFC 2453 §3.8).
+const RIP_UPDATE: f64 = 35.0;
 
 /// Addresses of others for which a station answers before it is said to do so by proxy.
 const PROXIED: usize = 2;
@@ -117,7 +122,7 @@ fn rip(facts: &Facts) -> Vec<Verdict> {
     let mut verdicts = Vec::new();
     let end = facts.last.unwrap_or(Moment { frame: 0, nanos: 0 });
     for (address, router) in routers {
-        verdicts.extend(rip_router(*address, router, end));
+        verdicts.extend(rip_router(*address, router, facts, end));
     }
     let speaks = |(address, router): &(&Ipv4Addr, &RipRouter)| router.responses.map(|r| (**address, r.0));
     let all: Vec<(&Ipv4Addr, &RipRouter)> = routers.iter().collect();
@@ -131,7 +136,7 @@ fn rip(facts: &Facts) -> Vec<Verdict> {
     verdicts
 }
 
-fn rip_router(address: Ipv4Addr, router: &RipRouter, end: Moment) -> Vec<Verdict> {
+fn rip_router(address: Ipv4Addr, router: &RipRouter, facts: &Facts, end: Moment) -> Vec<Verdict> {
     let mut verdicts = Vec::new();
     if let Some((_, times, last)) = router.responses
         && times > 1
@@ -140,8 +145,25 @@ fn rip_router(address: Ipv4Addr, router: &RipRouter, end: Moment) -> Vec<Verdict
         let words = format!("the last of {times} was {:.0} s before the end of the capture", end.since(last));
         verdicts.extend(Verdict::new("rip-silent", address, "", last).map(|v| v.shown(words, &[last])));
     }
+    // Who has found a better way by another router of this network tells it that there is none by itself (RFC 2453 §3.4.3).
+    let has_another = |prefix: &Ipv4Prefix, at: Moment| {
+        facts.lan.rip.iter().filter(|(other, _)| **other != address).any(|(_, other)| {
+            let usable = other.routes.get(prefix).filter(|route| route.lost.is_none()).and_then(|r| r.usable);
+            usable.is_some_and(|(_, last)| at.since(last) < RIP_TIMEOUT)
+        })
+    };
+    // That nobody else has it is known when all others that speak say so, or when each has had the time to say what it has.
+    let long = facts.last.zip(facts.first).is_some_and(|(last, first)| last.since(first) >= RIP_UPDATE);
+    let none_has = |prefix: &Ipv4Prefix| {
+        let mut others = facts.lan.rip.iter().filter(|(other, _)| **other != address).peekable();
+        let some = others.peek().is_some();
+        some && others.all(|(_, other)| {
+            other.routes.get(prefix).is_some_and(|route| route.metric >= u32::from(INFINITY))
+        })
+    };
+    let lost = router.routes.iter().filter_map(|(prefix, route)| Some((prefix, route.lost?)));
     let lost: BTreeMap<_, _> =
-        router.routes.iter().filter_map(|(prefix, route)| route.lost.map(|at| (prefix, at))).collect();
+        lost.filter(|(prefix, at)| !has_another(prefix, *at) && (long || none_has(prefix))).collect();
     if let Some(at) = lost.values().min() {
         let names: Vec<String> = lost.keys().take(8).map(ToString::to_string).collect();
         let frames: Vec<Moment> = lost.values().take(8).copied().collect();

@@ -33,16 +33,8 @@ pub(super) fn judge(case: &Case<'_>) -> Option<Verdict> {
         let words = "the SYN is answered by a RST with sequence number 0";
         return Verdict::new("refused", server, client, at).map(|v| v.shown(words, &frames));
     }
-    // An end that acknowledges hears the other, of which the capture has nothing.
-    for index in [0, 1] {
-        let (side, a, b) = case.side(index);
-        let (other, ..) = case.side(1 - index);
-        if let (None, Some(last), true) = (other.first, side.last, side.acks > 0) {
-            let words = format!(
-                "{a} acknowledges what {b} sends, of which the capture has no frame: it has one direction only"
-            );
-            return Verdict::new("cannot-tell", a, b, last).map(|v| v.shown(words, &[last]));
-        }
+    if connection.one_sided().is_some() {
+        return half_seen(case);
     }
     let sent = connection.sides.iter().any(|side| side.opened.is_some());
     match (connection.syn_ack, connection.opened) {
@@ -80,6 +72,18 @@ pub(super) fn notified(case: &Case<'_>) -> Option<Verdict> {
         verdict = verdict.shown(format!("an UPDATE of {b}: {words}"), &[*at]);
     }
     Some(verdict)
+}
+
+/// A connection of which the capture has one direction only: as long as it goes on, nothing says that anything is wrong.
+fn half_seen(case: &Case<'_>) -> Option<Verdict> {
+    let seen = usize::from(case.side(0).0.first.is_none());
+    let (side, a, b) = case.side(seen);
+    let last = side.last?;
+    case.connection.ended()?;
+    let words = format!(
+        "{a} acknowledges what {b} sends, of which the capture has no frame: it has one direction only"
+    );
+    Verdict::new("cannot-tell", a, b, last).map(|v| v.shown(words, &[last]))
 }
 
 /// SYNs alone.
@@ -144,6 +148,10 @@ fn half_open(case: &Case<'_>) -> Option<Verdict> {
     let [(client, _), (server, _)] = connection.ends;
     let (first, times, last) = connection.syn_ack?;
     if times < 2 {
+        return None;
+    }
+    // Who answers it by a RST has it, and wants no connection, or none any more.
+    if case.side(0).0.rst.is_some_and(|(at, _)| at < last) {
         return None;
     }
     let (ours, theirs) = (case.side(0).0.ttl?, case.side(1).0.ttl?);
@@ -226,13 +234,14 @@ fn opened(case: &Case<'_>) -> Option<Verdict> {
         let words = format!("{a} ends the connection, no NOTIFICATION before");
         return Verdict::new("dropped-after-open", a, b, at).map(|v| v.shown(words, &[at]));
     }
-    // Of a connection that began before the capture, nobody knows what was said.
+    // Of a connection that began before the capture, nobody knows what was said. As a capture begins, one that ends may have been
+    // the one too many of a collision, beside one that is silent at the time.
+    let begun = case.facts.first.is_some_and(|first| at.since(first) < SLOW);
+    if case.connection.syn.is_some() || begun && case.connection.first == at {
+        return None;
+    }
     let words = format!("{a} ends a connection whose beginning is not in the capture");
-    case.connection
-        .syn
-        .is_none()
-        .then(|| Verdict::new("cannot-tell", a, b, at))?
-        .map(|v| v.shown(words, &[at]))
+    Verdict::new("cannot-tell", a, b, at).map(|v| v.shown(words, &[at]))
 }
 
 /// The accepting end `a` closes without a word.
@@ -286,13 +295,7 @@ fn silent_peer(case: &Case<'_>, index: usize) -> Option<Verdict> {
     let (side, a, b) = case.side(index);
     let (other, ..) = case.side(1 - index);
     let asked = other.opened.as_ref()?.at;
-    // Who connects again has seen the end of this one, which the capture then has not.
-    let again = case.conversation.connections.iter().any(|connection| {
-        let [(client, _), _] = case.connection.ends;
-        connection.ends.first().is_some_and(|(address, _)| *address == client)
-            && connection.first > case.connection.last
-    });
-    if again && case.connection.ended().is_none() {
+    if case.is_followed() && case.connection.ended().is_none() {
         return None;
     }
     let until = case.connection.ended().unwrap_or(case.end);

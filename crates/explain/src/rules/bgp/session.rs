@@ -4,8 +4,8 @@ use super::Case;
 use super::attempt::notified;
 use crate::follow::Moment;
 use crate::follow::connection::QuotedKind;
-use crate::follow::side::{SMALL, families};
-use crate::rules::Verdict;
+use crate::follow::side::{SMALL, Side, families};
+use crate::rules::{Severity, Verdict};
 use trunkline_wire::bgp::MessageType;
 
 /// How often a large segment must have been sent before it counts as lost for good, and for how many seconds.
@@ -41,6 +41,14 @@ fn ended(case: &Case<'_>) -> Option<Verdict> {
     }
     if let Some(verdict) = notification {
         return Some(if verdict.rule.id == "hold-expired" { last_words(case, verdict) } else { verdict });
+    }
+    // What the other end said before is not in the capture.
+    if let Some(seen) = connection.one_sided() {
+        let index = usize::from(case.side(0).0.first.is_none());
+        let (_, a, b) = case.side(index);
+        let words =
+            format!("{a} ends the session; of {b} the capture has no frame: it has one direction only");
+        return Verdict::new("cannot-tell", a, b, at).map(|v| v.shown(words, &[seen.last.unwrap_or(at)]));
     }
     let closer = usize::from(case.side(0).0.fin.or(case.side(0).0.rst).is_none_or(|(own, _)| own > at));
     let (side, a, b) = case.side(closer);
@@ -129,11 +137,14 @@ fn contents(case: &Case<'_>) -> Vec<Verdict> {
         // A route that only comes back to who announced it is no loss.
         let lost = side.looped.difference(&other.announced).count() as u64;
         // What it announced must be known, for that.
-        let whole = connection.syn.is_some() && connection.gaps().next().is_none();
-        if external && whole && !other.announced_more() && lost > 0 && lost * 2 > side.announced.len() as u64
-        {
+        let whole = connection.is_whole();
+        if external && whole && !other.announced_more() && lost > 0 {
             let words = format!("{lost} of {} prefixes", side.announced.len());
-            verdicts.extend(Verdict::new("own-as", a, b, up).map(|v| v.shown(words, &[])));
+            let own_as = Verdict::new("own-as", a, b, up).map(|v| v.shown(words, &[]));
+            // Of an AS with several routers the routes of one come back to the others, which know them anyway.
+            let all = side.looped.len() == side.announced.len();
+            let severity = if all { Severity::Warning } else { Severity::Note };
+            verdicts.extend(own_as.map(|verdict| Verdict { severity, ..verdict }));
         }
         if let (Some((at, words)), None) = (side.faults.first(), connection.ended()) {
             verdicts.extend(Verdict::new("malformed-update", a, b, *at).map(|v| v.shown(words, &[*at])));
@@ -147,12 +158,15 @@ fn contents(case: &Case<'_>) -> Vec<Verdict> {
 fn without_routes(case: &Case<'_>, up: Moment) -> Option<Verdict> {
     let connection = case.connection;
     let [(a, _), (b, _)] = connection.ends;
-    if connection.syn.is_none() || connection.gaps().next().is_some() || connection.ended().is_some() {
+    if !connection.is_whole() || connection.ended().is_some() {
         return None;
     }
-    let settled = case.end.since(up) >= SETTLED;
-    let empty =
-        connection.sides.each_ref().map(|side| side.updates == 0 && (settled || !side.end_of_rib.is_empty()));
+    // Heard for so long: its frames may have taken another way since.
+    let settled = |side: &Side| side.last.is_some_and(|last| last.since(up) >= SETTLED);
+    let empty = connection
+        .sides
+        .each_ref()
+        .map(|side| side.updates == 0 && (settled(side) || !side.end_of_rib.is_empty()));
     match empty {
         [true, true] => {
             let words = "neither has sent an UPDATE with a route";

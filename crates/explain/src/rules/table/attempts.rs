@@ -94,7 +94,7 @@ pub(super) static ATTEMPTS: &[Rule] = &[
     },
     Rule {
         rests_on: "RFC 2385 §2",
-        says: "{b} signs its SYNs (TCP MD5) and {a} does not answer them: no password, or another one, is configured at {a}.",
+        says: "{a} does not answer the SYNs of {b}, which are signed (TCP MD5): so it does where it has no password for {b}, or another one.",
         alternatives: &[
             "{a} has no password for {b} (its counter TCPMD5Unexpected rises)",
             "the passwords differ (its counter TCPMD5Failure rises)",
@@ -119,7 +119,7 @@ pub(super) static ATTEMPTS: &[Rule] = &[
     },
     Rule {
         rests_on: "RFC 5925 §7.3: a segment whose MAC does not fit is dropped without an answer",
-        says: "{b} signs its SYNs with TCP-AO and {a} does not answer them: the key ids or the keys differ, or {a} has none.",
+        says: "{a} does not answer the SYNs of {b}, which are signed (TCP-AO): so it does where key ids or keys differ, or it has none.",
         alternatives: &["NAT in between: the signature covers the addresses", "a filter, or no way back"],
         next: &["compare key ids, algorithms and keys of both ends"],
         ..rule("ao-silence", 58, Error, "SYN with TCP-AO unanswered")
