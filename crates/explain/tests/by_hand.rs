@@ -290,7 +290,10 @@ fn rip_routers() {
     assert!(hand.rules().is_empty());
     response(hand.wait(30.0), 0, 2, 16);
     assert_eq!(hand.rules(), ["rip-lost"]);
-    // It leads by another router of the network: poisoned reverse.
+    // By another router it is farther: it was lost all the same.
+    response(&mut hand, 1, 2, 3);
+    assert_eq!(hand.rules(), ["rip-lost"]);
+    // Or nearer: poisoned reverse.
     response(&mut hand, 1, 2, 2);
     assert!(hand.rules().is_empty());
 }

@@ -19,7 +19,6 @@ const EXPECTED: &[(&str, &[&str])] = &[
     ("icmp-redirect", &["icmp-redirect"]),
     ("rip-count-to-infinity", &["rip-lost"]),
     ("rip-hold-down", &["rip-lost"]),
-    ("rip-versions", &["rip-lost"]),
 ];
 
 /// What any lab with bridges may show: they elect, and cables are cut.

@@ -20,18 +20,21 @@ const MAX_FRAMES: usize = 8;
 /// go to who asked alone.
 const AGAIN: f64 = 5.0;
 
+/// Seconds without an update after which RIP's routes time out (RFC 2453 §3.8).
+pub const RIP_TIMEOUT: f64 = 180.0;
+
 /// What is known of an address on a link.
 #[derive(Debug, Clone, Default)]
 pub struct Neighbor {
     /// Who said it has it, one after the other: only changes are kept.
     pub claims: Vec<(Moment, MacAddr)>,
-    /// Who asked for it, and how often without a pause and an answer.
+    /// Who asked for it, and how often in a row without an answer.
     pub asked: BTreeMap<IpAddr, Asked>,
     /// When a frame from it was last seen, or an answer.
     pub heard: Option<Moment>,
 }
 
-/// Questions for an address, without an answer in between.
+/// Questions for an address, one after the other, without an answer in between.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Asked {
     /// The first.
@@ -63,6 +66,8 @@ pub type About = (IpAddr, IpAddr, IpAddr, u8);
 pub struct Route {
     /// The last metric.
     pub metric: u32,
+    /// The last metric with which it could be used.
+    pub best: u32,
     /// When it was told first with a metric that can be used, and last.
     pub usable: Option<(Moment, Moment)>,
     /// When it became 16 after it was usable.
@@ -223,6 +228,25 @@ impl Lan {
             return;
         }
         self.rip.entry(source).or_default().message(at, udp.payload);
+        let lost = self.rip.get(&source).into_iter().flat_map(|router| &router.routes);
+        let lost = lost.filter(|(_, route)| route.lost == Some(at));
+        let poisoned: Vec<_> = lost
+            .filter(|(prefix, route)| self.has_better(source, prefix, at, route.best))
+            .map(|(prefix, _)| *prefix)
+            .collect();
+        for prefix in poisoned {
+            let route = self.rip.get_mut(&source).and_then(|router| router.routes.get_mut(&prefix));
+            route.into_iter().for_each(|route| route.lost = None);
+        }
+    }
+
+    /// Whether another router than `of` tells of a better way than one of this metric. Who has found that says on this network that
+    /// there is none by itself (RFC 2453 §3.4.3), and has lost nothing.
+    pub fn has_better(&self, of: Ipv4Addr, prefix: &Ipv4Prefix, at: Moment, metric: u32) -> bool {
+        self.rip.iter().filter(|(other, _)| **other != of).any(|(_, other)| {
+            let route = other.routes.get(prefix).filter(|route| route.metric < metric);
+            route.and_then(|route| route.usable).is_some_and(|(_, last)| at.since(last) < RIP_TIMEOUT)
+        })
     }
 }
 
@@ -301,11 +325,12 @@ impl RipRouter {
     }
 
     fn route(&mut self, at: Moment, prefix: Ipv4Prefix, metric: u32) {
-        let route = self.routes.entry(prefix).or_insert(Route { metric, usable: None, lost: None });
+        let route =
+            self.routes.entry(prefix).or_insert(Route { metric, best: metric, usable: None, lost: None });
         let usable = metric < u32::from(INFINITY);
         if usable {
             let first = route.usable.map_or(at, |(first, _)| first);
-            (route.usable, route.lost) = (Some((first, at)), None);
+            (route.usable, route.lost, route.best) = (Some((first, at)), None, metric);
         } else if route.metric < u32::from(INFINITY) && route.usable.is_some() {
             route.lost = Some(at);
         }

@@ -21,6 +21,9 @@ const MAX_PREFIXES: usize = 1024;
 /// The most of a segment that counts as small: a KEEPALIVE with room to spare.
 pub const SMALL: usize = 200;
 
+/// What speakers set: only packets that no router has forwarded have one of these.
+const INITIAL_TTLS: [u8; 4] = [1, 64, 128, 255];
+
 /// Octets that a capture has not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Gap {
@@ -102,6 +105,7 @@ pub struct Side {
     /// UPDATEs with new routes.
     pub updates: u64,
     watched: Option<u32>,
+    forgot: bool,
     /// Families whose End-of-RIB it sent.
     pub end_of_rib: BTreeSet<Family>,
     /// Its FIN, and its RST.
@@ -136,6 +140,11 @@ impl Side {
         self.sent() == Some(0)
     }
 
+    /// Whether no router is between it and the capture.
+    pub fn is_direct(&self) -> bool {
+        self.ttl.is_some_and(|(_, ttl)| INITIAL_TTLS.contains(&ttl))
+    }
+
     /// Messages of a type.
     pub fn count(&self, kind: MessageType) -> u64 {
         self.messages.get(usize::from(kind.code())).copied().unwrap_or(0)
@@ -158,13 +167,14 @@ impl Side {
 
     /// Forgets the prefixes, as a newer connection has taken the place of its own.
     pub(super) fn forget_prefixes(&mut self) {
+        self.forgot |= !self.announced.is_empty();
         self.announced.clear();
         self.looped.clear();
     }
 
     /// Whether it announced more prefixes than are kept.
     pub fn announced_more(&self) -> bool {
-        self.announced.len() >= MAX_PREFIXES
+        self.forgot || self.announced.len() >= MAX_PREFIXES
     }
 
     /// Remembers prefixes with this AS in their path.

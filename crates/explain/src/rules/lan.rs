@@ -1,7 +1,7 @@
 //! ARP, neighbor discovery, ICMP, RIP and spanning tree.
 
 use super::{Judged, Verdict};
-use crate::follow::lan::{Neighbor, RipRouter, Told};
+use crate::follow::lan::{Neighbor, RIP_TIMEOUT, RipRouter, Told};
 use crate::follow::tree::Place;
 use crate::follow::{Facts, Moment};
 use std::collections::BTreeMap;
@@ -11,9 +11,6 @@ use trunkline_wire::rip::INFINITY;
 
 /// Questions without an answer that mean something: Linux asks three times.
 const ASKED: u32 = 3;
-
-/// Seconds without an update after which RIP's routes time out (RFC 2453 §3.8).
-const RIP_TIMEOUT: f64 = 180.0;
 
 /// Seconds in which each router tells all its routes once: every 30 s, and up to 5 s more (RFC 2453 §3.8).
 const RIP_UPDATE: f64 = 35.0;
@@ -145,13 +142,6 @@ fn rip_router(address: Ipv4Addr, router: &RipRouter, facts: &Facts, end: Moment)
         let words = format!("the last of {times} was {:.0} s before the end of the capture", end.since(last));
         verdicts.extend(Verdict::new("rip-silent", address, "", last).map(|v| v.shown(words, &[last])));
     }
-    // Who has found a better way by another router of this network tells it that there is none by itself (RFC 2453 §3.4.3).
-    let has_another = |prefix: &Ipv4Prefix, at: Moment| {
-        facts.lan.rip.iter().filter(|(other, _)| **other != address).any(|(_, other)| {
-            let usable = other.routes.get(prefix).filter(|route| route.lost.is_none()).and_then(|r| r.usable);
-            usable.is_some_and(|(_, last)| at.since(last) < RIP_TIMEOUT)
-        })
-    };
     // That nobody else has it is known when all others that speak say so, or when each has had the time to say what it has.
     let long = facts.last.zip(facts.first).is_some_and(|(last, first)| last.since(first) >= RIP_UPDATE);
     let none_has = |prefix: &Ipv4Prefix| {
@@ -161,9 +151,15 @@ fn rip_router(address: Ipv4Addr, router: &RipRouter, facts: &Facts, end: Moment)
             other.routes.get(prefix).is_some_and(|route| route.metric >= u32::from(INFINITY))
         })
     };
-    let lost = router.routes.iter().filter_map(|(prefix, route)| Some((prefix, route.lost?)));
-    let lost: BTreeMap<_, _> =
-        lost.filter(|(prefix, at)| !has_another(prefix, *at) && (long || none_has(prefix))).collect();
+    let lost = router.routes.iter().filter_map(|(prefix, route)| Some((prefix, route.lost?, route.best)));
+    let lost: BTreeMap<_, _> = lost
+        .filter(|(prefix, at, metric)| {
+            // As a capture begins, who has a better way need not have said so in it before.
+            let young = facts.first.is_some_and(|first| at.since(first) < RIP_UPDATE);
+            !(young && facts.lan.has_better(address, prefix, *at, *metric)) && (long || none_has(prefix))
+        })
+        .map(|(prefix, at, _)| (prefix, at))
+        .collect();
     if let Some(at) = lost.values().min() {
         let names: Vec<String> = lost.keys().take(8).map(ToString::to_string).collect();
         let frames: Vec<Moment> = lost.values().take(8).copied().collect();

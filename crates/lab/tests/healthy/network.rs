@@ -81,7 +81,7 @@ impl Network {
             return;
         }
         let mut weather = String::new();
-        for (key, most) in [("loss", 20), ("duplicate", 50), ("reorder", 200)] {
+        for (key, most) in [("loss", 10), ("duplicate", 50), ("reorder", 200)] {
             if chance.percent(60) {
                 let share = chance.between(1, most);
                 let _ = writeln!(weather, "{key} = \"{}.{:02}%\"", share / 100, share % 100);

@@ -9,9 +9,6 @@ use trunkline_wire::bgp::MessageType;
 /// Seconds without an answer to an OPEN that mean something: a busy daemon may take a few.
 const SLOW: f64 = 6.0;
 
-/// What speakers set: only packets that no router has forwarded have one of these.
-const INITIAL_TTLS: [u8; 4] = [1, 64, 128, 255];
-
 /// The TTL of a speaker with TTL security, and how far a router may be away that still counts as near (RFC 5082 §3).
 const MAX_TTL: u8 = 255;
 
@@ -237,7 +234,8 @@ fn opened(case: &Case<'_>) -> Option<Verdict> {
     // Of a connection that began before the capture, nobody knows what was said. As a capture begins, one that ends may have been
     // the one too many of a collision, beside one that is silent at the time.
     let begun = case.facts.first.is_some_and(|first| at.since(first) < SLOW);
-    if case.connection.syn.is_some() || begun && case.connection.first == at {
+    let said = case.connection.sides.iter().any(|side| side.last_heard().is_some());
+    if case.connection.syn.is_some() || begun && !said {
         return None;
     }
     let words = format!("{a} ends a connection whose beginning is not in the capture");
@@ -265,8 +263,7 @@ fn unwanted(case: &Case<'_>, a: IpAddr, b: IpAddr) -> Option<Verdict> {
     let how = format!("{how}: by its sequence numbers it has sent not one octet");
     // Whom does it want instead? It connects to another address behind the same station.
     // What a router has forwarded has the router's station: then it says nothing.
-    let direct = other.ttl.is_some_and(|(_, ttl)| INITIAL_TTLS.contains(&ttl));
-    let station = other.station.filter(|_| direct);
+    let station = other.station.filter(|_| other.is_direct());
     let wanted = case.facts.conversations.values().find_map(|conversation| {
         conversation.connections.iter().find_map(|connection| {
             let [(from, _), (to, _)] = connection.ends;
@@ -298,7 +295,10 @@ fn silent_peer(case: &Case<'_>, index: usize) -> Option<Verdict> {
     if case.is_followed() && case.connection.ended().is_none() {
         return None;
     }
-    let until = case.connection.ended().unwrap_or(case.end);
+    // What routers forward may take another way from some time on.
+    let direct = [side, other].iter().all(|side| side.is_direct());
+    let last = if direct { case.end } else { case.connection.last };
+    let until = case.connection.ended().unwrap_or(last);
     let waited = until.since(asked);
     if waited < SLOW || !side.gaps.is_empty() {
         return None;

@@ -44,6 +44,9 @@ fn ended(case: &Case<'_>) -> Option<Verdict> {
     }
     // What the other end said before is not in the capture.
     if let Some(seen) = connection.one_sided() {
+        if case.lost_collision() {
+            return None;
+        }
         let index = usize::from(case.side(0).0.first.is_none());
         let (_, a, b) = case.side(index);
         let words =
@@ -138,7 +141,8 @@ fn contents(case: &Case<'_>) -> Vec<Verdict> {
         let lost = side.looped.difference(&other.announced).count() as u64;
         // What it announced must be known, for that.
         let whole = connection.is_whole();
-        if external && whole && !other.announced_more() && lost > 0 {
+        let known = !side.announced_more() && !other.announced_more();
+        if external && whole && known && lost > 0 {
             let words = format!("{lost} of {} prefixes", side.announced.len());
             let own_as = Verdict::new("own-as", a, b, up).map(|v| v.shown(words, &[]));
             // Of an AS with several routers the routes of one come back to the others, which know them anyway.
