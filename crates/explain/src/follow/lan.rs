@@ -3,6 +3,7 @@
 use super::Moment;
 use crate::packet::Ip;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 use trunkline_core::{Ipv4Prefix, MacAddr};
 use trunkline_wire::arp::{Arp, Operation};
@@ -61,6 +62,22 @@ pub struct Told {
 /// Who says what to whom: sender, receiver, destination of the packet it is about, code.
 pub type About = (IpAddr, IpAddr, IpAddr, u8);
 
+/// What a route of RIP leads to: an address, and the length of the subnet, which version 1 does not tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Destination {
+    address: Ipv4Addr,
+    len: Option<u8>,
+}
+
+impl fmt::Display for Destination {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.len {
+            Some(len) => write!(f, "{}/{len}", self.address),
+            None => write!(f, "{}", self.address),
+        }
+    }
+}
+
 /// A route of a RIP router.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Route {
@@ -86,7 +103,7 @@ pub struct RipRouter {
     /// Passwords that were seen, in plain text; compared, never told.
     passwords: Vec<[u8; 16]>,
     /// Its routes.
-    pub routes: BTreeMap<Ipv4Prefix, Route>,
+    pub routes: BTreeMap<Destination, Route>,
     /// Messages that cannot be read or used: the first, and why.
     pub faults: Option<(Moment, String)>,
 }
@@ -242,7 +259,7 @@ impl Lan {
 
     /// Whether another router than `of` tells of a better way than one of this metric. Who has found that says on this network that
     /// there is none by itself (RFC 2453 §3.4.3), and has lost nothing.
-    pub fn has_better(&self, of: Ipv4Addr, prefix: &Ipv4Prefix, at: Moment, metric: u32) -> bool {
+    pub fn has_better(&self, of: Ipv4Addr, prefix: &Destination, at: Moment, metric: u32) -> bool {
         self.rip.iter().filter(|(other, _)| **other != of).any(|(_, other)| {
             let route = other.routes.get(prefix).filter(|route| route.metric < metric);
             route.and_then(|route| route.usable).is_some_and(|(_, last)| at.since(last) < RIP_TIMEOUT)
@@ -295,13 +312,10 @@ impl RipRouter {
             self.authentication.entry(authentication).or_insert(at);
         }
         for entry in &message.entries {
-            let prefix = entry.prefix().or_else(|| {
-                let len = rip::natural_len(entry.address)?;
-                Ipv4Prefix::new(entry.address, len)
-            });
-            if let Some(prefix) = prefix
-                && (self.routes.len() < MAX_KNOWN || self.routes.contains_key(&prefix))
-            {
+            let len = entry.prefix().map(Ipv4Prefix::len);
+            let len = len.filter(|_| message.version > 1);
+            let prefix = Destination { address: entry.address, len };
+            if self.routes.len() < MAX_KNOWN || self.routes.contains_key(&prefix) {
                 self.route(at, prefix, entry.metric);
             }
         }
@@ -324,7 +338,7 @@ impl RipRouter {
         }
     }
 
-    fn route(&mut self, at: Moment, prefix: Ipv4Prefix, metric: u32) {
+    fn route(&mut self, at: Moment, prefix: Destination, metric: u32) {
         let route =
             self.routes.entry(prefix).or_insert(Route { metric, best: metric, usable: None, lost: None });
         let usable = metric < u32::from(INFINITY);

@@ -1,12 +1,11 @@
 //! ARP, neighbor discovery, ICMP, RIP and spanning tree.
 
 use super::{Judged, Verdict};
-use crate::follow::lan::{Neighbor, RIP_TIMEOUT, RipRouter, Told};
+use crate::follow::lan::{Destination, Neighbor, RIP_TIMEOUT, RipRouter, Told};
 use crate::follow::tree::Place;
 use crate::follow::{Facts, Moment};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
-use trunkline_core::Ipv4Prefix;
 use trunkline_wire::rip::INFINITY;
 
 /// Questions without an answer that mean something: Linux asks three times.
@@ -144,7 +143,7 @@ fn rip_router(address: Ipv4Addr, router: &RipRouter, facts: &Facts, end: Moment)
     }
     // That nobody else has it is known when all others that speak say so, or when each has had the time to say what it has.
     let long = facts.last.zip(facts.first).is_some_and(|(last, first)| last.since(first) >= RIP_UPDATE);
-    let none_has = |prefix: &Ipv4Prefix| {
+    let none_has = |prefix: &Destination| {
         let mut others = facts.lan.rip.iter().filter(|(other, _)| **other != address).peekable();
         let some = others.peek().is_some();
         some && others.all(|(_, other)| {
