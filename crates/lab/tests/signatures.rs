@@ -103,6 +103,7 @@ fn signatures() -> Vec<Signature> {
     let passive = (", passive = true", "");
     // Without this the reason is told inside of a Hard Reset (RFC 8538).
     let plain = (", graceful-restart-helper = false", "");
+    let off = ", enabled = false";
     let hop = ", multihop = 5";
 
     add(1, "no-attempt", pair(60, passive, passive, ""));
@@ -113,7 +114,7 @@ fn signatures() -> Vec<Signature> {
         "arp-unanswered",
         format!("until = \"60s\"\n{a}{elsewhere}{LINK}").replace("192.0.2.9/24", "198.51.100.9/24"),
     );
-    add(3, "refused", pair(60, none, ("", "bgp.listen = []\n"), "").replace("connect-retry = 5, import = \"accept\", export = \"accept\" }]\ninterface.eth0.address = [\"192.0.2.2", "passive = true }]\ninterface.eth0.address = [\"192.0.2.2"));
+    add(3, "refused", pair(60, none, (off, "bgp.listen = []\n"), ""));
     add(
         4,
         "unreachable",
@@ -136,7 +137,7 @@ fn signatures() -> Vec<Signature> {
         |key: &str| format!(", tcp-ao = {{ keys = [{{ send-id = 1, receive-id = 1, key = \"{key}\" }}] }}");
     add(10, "ao-silence", pair(60, (&ao("one"), ""), (&ao("another"), ""), ""));
     add(11, "ttl-security", pair(60, none, (", ttl-security = 1", ""), ""));
-    add(12, "closed-before-open", pair(60, none, (", enabled = false", ""), ""));
+    add(12, "closed-before-open", pair(60, none, (off, ""), ""));
     add(
         12,
         "closed-before-open",
@@ -150,7 +151,7 @@ fn signatures() -> Vec<Signature> {
         pair(60, ("", two), (", multihop = 2", there), "")
             .replace("address = \"192.0.2.1\", asn", "address = \"203.0.113.1\", asn"),
     );
-    add(14, "connection-rejected", pair(60, none, (", enabled = false", "bgp.reject = \"notify\"\n"), ""));
+    add(14, "connection-rejected", pair(60, none, (off, "bgp.reject = \"notify\"\n"), ""));
     add(16, "bad-peer-as", pair(60, none, none, "").replace("asn = 65002, connect", "asn = 65009, connect"));
     let same = |lab: String| lab.replace("65002", "65001").replace("2.2.2.2", "1.1.1.1");
     add(17, "bad-identifier", same(pair(60, none, none, "")));
@@ -160,11 +161,8 @@ fn signatures() -> Vec<Signature> {
     let service = |kind: &str| format!("bgp.listen = []\nservice = [{{ kind = \"{kind}\", port = 179 }}]\n");
     // Something must be seen later, or nobody knows how long there was no answer.
     let later = "[[step]]\nat = \"40s\"\nping = { from = \"a\", to = \"192.0.2.2\" }\n";
-    let quiet = |lab: String| {
-        lab.replace("connect-retry = 5, import = \"accept\", export = \"accept\" }]\ninterface.eth0.address = [\"192.0.2.2", "passive = true }]\ninterface.eth0.address = [\"192.0.2.2")
-    };
-    add(22, "open-unanswered", quiet(pair(60, none, ("", &service("discard")), later)));
-    add(22, "foreign", quiet(pair(60, none, ("", &service("chargen")), "")));
+    add(22, "open-unanswered", pair(60, none, (off, &service("discard")), later));
+    add(22, "foreign", pair(60, none, (off, &service("chargen")), ""));
     add(
         26,
         "max-prefix",
