@@ -74,7 +74,7 @@ fn allowed(name: &str) -> Option<Vec<&'static str>> {
         "wire" | "view" => Some(vec!["core"]),
         // They never see one another.
         machine if MACHINES.contains(&machine) => Some(base),
-        "node" => with(&[]),
+        "node" => with(&["explain"]),
         "config" => with(&["node"]),
         "lab" => with(&["node", "config", "explain"]),
         "linux" => with(&["node", "config"]),

@@ -14,6 +14,7 @@ pub fn view_json(answer: &Answer, pretty: bool) -> String {
         Answer::BgpRoutes(v) => json(v, pretty),
         Answer::Routes(v) => json(v, pretty),
         Answer::ExplainRoute(v) => json(v, pretty),
+        Answer::ExplainBgp(v) => json(v, pretty),
         Answer::Interfaces(v) => json(v, pretty),
         Answer::Done(v) => json(v, pretty),
         Answer::Reload(v) => json(v, pretty),

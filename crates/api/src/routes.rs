@@ -18,7 +18,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 use tokio::sync::oneshot;
 use trunkline_core::Prefix;
-use trunkline_view::explain::RouteQuery;
+use trunkline_view::explain::{NeighborQuery, RouteQuery};
 use trunkline_view::{Answer, Query, bgp, rip};
 
 /// The longest body of a request, in octets.
@@ -34,7 +34,7 @@ const PAGE: u32 = 1000;
 pub(crate) const OPENAPI: &str = include_str!("../openapi.json");
 
 /// Every URL.
-fn table() -> [(&'static str, MethodRouter<Backend>); 27] {
+fn table() -> [(&'static str, MethodRouter<Backend>); 28] {
     [
         ("/v1/query", post(query)),
         ("/v1/node", get(|b: State<Backend>| view(b, Query::Node))),
@@ -47,6 +47,7 @@ fn table() -> [(&'static str, MethodRouter<Backend>); 27] {
         ("/v1/bgp/clear", post(clear)),
         ("/v1/routes", get(routes)),
         ("/v1/explain/route", get(explain_route)),
+        ("/v1/explain/bgp", get(explain_bgp)),
         ("/v1/interfaces", get(|b: State<Backend>| view(b, Query::Interfaces))),
         ("/v1/arp", get(|b: State<Backend>| view(b, Query::Arp { interface: None }))),
         ("/v1/mac", get(|b: State<Backend>| view(b, Query::Mac { bridge: None }))),
@@ -267,6 +268,23 @@ async fn explain_route(
         parameters.map_err(|e| ApiError::invalid(e.body_text()))?;
     let query = RouteQuery { prefix: parse_prefix(&prefix)?, from, to };
     Ok(view(backend, Query::ExplainRoute(query)).await)
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ExplainBgpParameters {
+    neighbor: IpAddr,
+    #[serde(default)]
+    probe: bool,
+}
+
+async fn explain_bgp(
+    backend: State<Backend>,
+    parameters: Result<UrlQuery<ExplainBgpParameters>, QueryRejection>,
+) -> Result<Response, ApiError> {
+    let UrlQuery(ExplainBgpParameters { neighbor, probe }) =
+        parameters.map_err(|e| ApiError::invalid(e.body_text()))?;
+    Ok(view(backend, Query::ExplainBgp(NeighborQuery { neighbor, probe })).await)
 }
 
 async fn rip_routes(

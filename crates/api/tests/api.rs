@@ -73,6 +73,12 @@ fn urls_become_queries() {
     get(&fake, "/v1/explain/route?prefix=10.1.2.3&to=127.0.0.2");
     let (prefix, to) = ("10.1.2.3/32".parse().unwrap(), Some(address));
     assert_eq!(last_query(&fake), Query::ExplainRoute(explain::RouteQuery { prefix, from: None, to }));
+    get(&fake, "/v1/explain/bgp?neighbor=127.0.0.2");
+    let question = |probe| Query::ExplainBgp(explain::NeighborQuery { neighbor: address, probe });
+    assert_eq!(last_query(&fake), question(false));
+    get(&fake, "/v1/explain/bgp?neighbor=127.0.0.2&probe=true");
+    assert_eq!(last_query(&fake), question(true));
+    assert_eq!(get(&fake, "/v1/explain/bgp").0, 400);
     get(&fake, "/v1/rip/routes?prefix=10.1.2.3&cursor=5&limit=7");
     let prefix = Some("10.1.2.3/32".parse().unwrap());
     assert_eq!(last_query(&fake), Query::RipRoutes(rip::RoutesQuery { prefix, cursor: 5, limit: 7 }));

@@ -137,7 +137,7 @@ fn describes_every_query_answer_and_event() {
             Query::BgpStart { .. } | Query::Reload | Query::Arp { .. } | Query::Mac { .. } | Query::Tcp => {}
             Query::SpanningTree { .. } | Query::SpanningTreeMcheck { .. } => {}
             Query::SpanningTreeRecover { .. } => {}
-            Query::ExplainRoute(_) => {}
+            Query::ExplainRoute(_) | Query::ExplainBgp(_) => {}
             Query::Rip | Query::RipNeighbors | Query::RipRoutes(_) | Query::RipClear { .. } => {}
             Query::IpStatistics | Query::Ping(_) | Query::Traceroute(_) | Query::TcpTransfer(_) => {}
             Query::TcpConnect(_) | Query::TcpListen { .. } | Query::TcpSend { .. } => {}
@@ -165,7 +165,11 @@ fn every_path_answers_as_described_and_has_no_other_method() {
     for (path, operations) in &paths {
         let target =
             path.replace("{address}", "127.0.0.2").replace("{bridge}", "br0").replace("{port}", "eth1");
-        let target = if path == "/v1/explain/route" { format!("{target}?prefix=10.0.0.1") } else { target };
+        let target = match path.as_str() {
+            "/v1/explain/route" => format!("{target}?prefix=10.0.0.1"),
+            "/v1/explain/bgp" => format!("{target}?neighbor=127.0.0.2"),
+            _ => target,
+        };
         for method in ["GET", "POST", "PUT", "DELETE"] {
             let Some(operation) = operations.get(method.to_lowercase()) else {
                 let status = fake.client.request(method, &target, None).unwrap().status;

@@ -49,6 +49,17 @@ pub enum TcpError {
     TimedOut,
     /// ICMP unreachable, or no route.
     Unreachable,
+    /// The system has no route, in its words.
+    NoRoute(String),
+    /// An ICMP error.
+    Icmp {
+        /// Who sent it.
+        by: IpAddr,
+        /// What it says.
+        what: String,
+        /// It is "time exceeded".
+        exceeded: bool,
+    },
     /// Anything else, in the system's words.
     Other(String),
 }
@@ -61,6 +72,8 @@ impl fmt::Display for TcpError {
             TcpError::Refused => "connection refused: nobody listens there, or a firewall rejects",
             TcpError::TimedOut => "connection timed out: no answer",
             TcpError::Unreachable => "unreachable: no route, or a router or firewall said so",
+            TcpError::NoRoute(why) => return write!(f, "no route: {why}"),
+            TcpError::Icmp { by, what, .. } => return write!(f, "{by} says by ICMP: {what}"),
             TcpError::Other(text) => text,
         })
     }

@@ -11,7 +11,8 @@ use crate::topology;
 use std::io::Write;
 use trunkline_api::client::Client;
 use trunkline_api::view_json;
-use trunkline_view::explain::RouteQuery;
+use trunkline_explain::live::is_wrong;
+use trunkline_view::explain::{NeighborQuery, RouteQuery};
 use trunkline_view::probe::{PingQuery, PingView};
 use trunkline_view::stp::SpanningTreesView;
 use trunkline_view::{Answer, Query};
@@ -106,6 +107,9 @@ fn simple_query(command: Command) -> Option<Query> {
         Command::Explain(ExplainOptions { live: Some(Live::Route { prefix, from, to }), .. }) => {
             Query::ExplainRoute(RouteQuery { prefix, from, to })
         }
+        Command::Explain(ExplainOptions { live: Some(Live::Bgp { neighbor, probe }), .. }) => {
+            Query::ExplainBgp(NeighborQuery { neighbor, probe })
+        }
         Command::Explain(_) => return None,
         Command::Completions { .. } | Command::Man { .. } => return None,
     })
@@ -137,6 +141,7 @@ impl<W: Write> Session<'_, W> {
         let answer = self.ask(query)?;
         let refused = matches!(&answer, Answer::Reload(view) if !view.applied);
         let failed = matches!(&answer, Answer::Transfer(view) if view.error.is_some());
+        let found = matches!(&answer, Answer::ExplainBgp(view) if is_wrong(&view.verdicts));
         if self.json {
             writeln!(self.out, "{}", view_json(&answer, true))?;
         } else if let (true, Answer::Reload(view)) = (refused, &answer) {
@@ -145,7 +150,11 @@ impl<W: Write> Session<'_, W> {
             self.out.write_all(show::human(&answer, self.style).as_bytes())?;
         }
         self.out.flush()?;
-        if refused || failed { Err(Failure::Said) } else { Ok(()) }
+        match (refused || failed, found) {
+            (true, _) => Err(Failure::Said),
+            (false, true) => Err(Failure::Found),
+            (false, false) => Ok(()),
+        }
     }
 
     fn bgp_routes(&mut self, options: &BgpRoutes) -> Result<(), Failure> {

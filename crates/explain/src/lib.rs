@@ -9,11 +9,13 @@
 //! | what the ends do, as facts | [`follow`] |
 //! | what that means | [`rules`] |
 //! | how it is told | [`report`] |
+//! | the same of a running node's neighbour, from what it knows | [`live`] |
 
 pub mod capture;
 pub mod dissect;
 pub mod follow;
 pub mod framer;
+pub mod live;
 pub mod packet;
 pub mod report;
 pub mod rules;

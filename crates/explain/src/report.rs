@@ -101,7 +101,7 @@ fn when((first, last): (Moment, Moment), facts: &Facts) -> String {
 }
 
 /// Text in a column, with the next lines below it.
-fn paragraph(name: &str, text: &str, out: &mut String) {
+pub fn paragraph(name: &str, text: &str, out: &mut String) {
     let mut line = format!("    {name:<12}  ");
     let mut empty = true;
     for word in text.split(' ') {

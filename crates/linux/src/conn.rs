@@ -1,6 +1,6 @@
 //! One TCP connection: opening, octets both ways with back-pressure, closing without losing the last words.
 
-use crate::sockopt;
+use crate::{icmp, sockopt};
 use mio::net::TcpStream;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use std::io::{self, Read, Write};
@@ -50,6 +50,8 @@ pub(crate) fn connect(
             sockopt::set_md5(&socket, Prefix::host(remote.ip()), Some(key))?;
         }
         apply_ttl(&socket, v4, options)?;
+        // Until it is up: who says that the peer cannot be reached?
+        sockopt::set_receive_errors(&socket, v4, true)?;
         Ok(socket)
     };
     let socket = open().map_err(|error| tcp_error(&error))?;
@@ -63,9 +65,45 @@ pub(crate) fn connect(
     match socket.connect(&remote.into()) {
         Ok(()) => {}
         Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) => {}
-        Err(error) => return Err(tcp_error(&error)),
+        Err(error) => return Err(no_route(&error).unwrap_or_else(|| tcp_error(&error))),
     }
     Ok(TcpStream::from_std(socket.into()))
+}
+
+/// What connect(2) itself says is of our own routing table.
+fn no_route(error: &io::Error) -> Option<TcpError> {
+    let why = match error.raw_os_error()? {
+        libc::ENETUNREACH => "the system has no route to it",
+        libc::EHOSTUNREACH => "an unreachable route covers it",
+        libc::EACCES => "a prohibit route covers it",
+        libc::EINVAL => "a blackhole route covers it",
+        _ => return None,
+    };
+    Some(TcpError::NoRoute(why.to_owned()))
+}
+
+/// Whether a connection that was begun is up; `None`: not yet known.
+pub(crate) fn connected(stream: &TcpStream) -> Option<Result<(SocketAddr, SocketAddr), TcpError>> {
+    // Before the error is taken, which would wipe out what the queue tells of it.
+    let failed = |error: &io::Error| match icmp::next_error(stream) {
+        // That is how a closed port is told, too, where a firewall answers.
+        Some(told) => TcpError::Icmp { by: told.by, what: told.words(), exceeded: told.exceeded() },
+        None => tcp_error(error),
+    };
+    match stream.take_error() {
+        Ok(None) => {}
+        Ok(Some(error)) | Err(error) => return Some(Err(failed(&error))),
+    }
+    match (stream.local_addr(), stream.peer_addr()) {
+        (Ok(local), Ok(remote)) => {
+            if let Err(error) = sockopt::set_receive_errors(stream, remote.is_ipv4(), false) {
+                tracing::debug!("cannot clear IP_RECVERR: {error}");
+            }
+            Some(Ok((local, remote)))
+        }
+        (_, Err(error)) if error.kind() == io::ErrorKind::NotConnected => None,
+        (Err(error), _) | (_, Err(error)) => Some(Err(tcp_error(&error))),
+    }
 }
 
 /// Linux knows the option from 6.7 on, where it is built with it; we do not ask it.
@@ -117,6 +155,8 @@ pub(crate) struct Flushed {
 pub(crate) struct Conn {
     pub(crate) id: ConnId,
     stream: TcpStream,
+    /// The peer's address, once it is up: an ended connection has none any more.
+    remote: Option<IpAddr>,
     connecting: bool,
     leftover: Leftover,
     /// False from a write that the socket did not take whole until epoll says it takes more.
@@ -138,6 +178,7 @@ impl Conn {
         Conn {
             id,
             stream,
+            remote: None,
             connecting: true,
             leftover: Leftover::default(),
             writable: true,
@@ -154,20 +195,25 @@ impl Conn {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!("cannot set TCP_NODELAY: {error}");
         }
-        Conn { connecting: false, ..Conn::outgoing(id, stream) }
+        let remote = stream.peer_addr().ok().map(|remote| remote.ip());
+        Conn { connecting: false, remote, ..Conn::outgoing(id, stream) }
     }
 
     pub(crate) fn stream_mut(&mut self) -> &mut TcpStream {
         &mut self.stream
     }
 
-    pub(crate) fn is_connecting(&self) -> bool {
-        self.connecting
+    /// The peer's address, once it is or was up.
+    pub(crate) fn remote(&self) -> Option<IpAddr> {
+        self.remote
     }
 
-    /// Both ends' addresses, ours first.
-    pub(crate) fn ends(&self) -> io::Result<(SocketAddr, SocketAddr)> {
-        Ok((self.stream.local_addr()?, self.stream.peer_addr()?))
+    pub(crate) fn stream(&self) -> &TcpStream {
+        &self.stream
+    }
+
+    pub(crate) fn is_connecting(&self) -> bool {
+        self.connecting
     }
 
     /// Sets TTL and minimum TTL. An accepted connection has its MD5 key from the listener already.
@@ -177,18 +223,12 @@ impl Conn {
 
     /// Whether a connection that was being opened is up; `None`: not yet known.
     pub(crate) fn finish_connect(&mut self) -> Option<Result<(SocketAddr, SocketAddr), TcpError>> {
-        match self.stream.take_error() {
-            Ok(None) => {}
-            Ok(Some(error)) | Err(error) => return Some(Err(tcp_error(&error))),
+        let result = connected(&self.stream);
+        if let Some(Ok((_, remote))) = &result {
+            self.connecting = false;
+            self.remote = Some(remote.ip());
         }
-        match self.ends() {
-            Ok(ends) => {
-                self.connecting = false;
-                Some(Ok(ends))
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotConnected => None,
-            Err(error) => Some(Err(tcp_error(&error))),
-        }
+        result
     }
 
     /// epoll says that the socket takes more; returns whether something waits for that.

@@ -8,7 +8,9 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
+use trunkline_node::Wanted;
 use trunkline_node::config::NodeConfig;
+use trunkline_view::facts::Probe;
 use trunkline_view::{Answer, ErrorKind, Event, Query, ReloadView};
 
 /// Called once with what was asked for, on the node's thread: it must not block.
@@ -30,6 +32,8 @@ pub(crate) enum Command {
     Query { query: Query, reply: Reply<Answer> },
     /// Tell this one of events.
     Subscribe(Subscriber),
+    /// A probe of a neighbour is done.
+    Probed { wanted: Wanted, found: Box<Probe> },
     /// Change to this configuration.
     Reconfigure { config: Box<NodeConfig>, reply: Reply<ReloadView> },
     /// Stop.
@@ -42,7 +46,7 @@ impl Command {
         match self {
             Command::Query { reply, .. } => reply(Answer::error(ErrorKind::Unavailable, why)),
             Command::Reconfigure { reply, .. } => reply(not_reloaded(why)),
-            Command::Subscribe(_) | Command::Shutdown => {}
+            Command::Subscribe(_) | Command::Probed { .. } | Command::Shutdown => {}
         }
     }
 }
@@ -86,7 +90,7 @@ impl Shared {
         })
     }
 
-    fn push(&self, command: Command) {
+    pub(crate) fn push(&self, command: Command) {
         let (command, why) = {
             let mut queue = lock(&self.queue);
             let full = queue.commands.len() >= MAX_COMMANDS && !matches!(command, Command::Shutdown);

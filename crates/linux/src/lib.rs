@@ -13,6 +13,8 @@
 //! | spanning tree on bridges of the kernel | `bridge/mod.rs`, `event_loop/bridges.rs` |
 //! | RIP's UDP (`unsafe`), the calendar for its keys | `rip/mod.rs`, `event_loop/rip.rs`, `calendar.rs` |
 //! | listeners and their MD5 keys | `listener.rs` |
+//! | what the kernel knows of a BGP neighbour that is not up, the probe | `facts/mod.rs`, `event_loop/facts.rs` |
+//! | ICMP errors about what a socket sent (`unsafe`) | `icmp.rs` |
 //! | socket options the standard library lacks (`unsafe`) | `sockopt.rs` |
 //! | free memory back to the system (`unsafe`) | `memory.rs` |
 //! | speed and duplex of an interface (`unsafe`) | `speed.rs` |
@@ -25,7 +27,9 @@ mod calendar;
 mod clock;
 mod conn;
 mod event_loop;
+mod facts;
 mod handle;
+mod icmp;
 mod listener;
 mod memory;
 mod netlink;

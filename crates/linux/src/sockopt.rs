@@ -54,6 +54,47 @@ pub(crate) fn set_min_ttl(socket: &impl AsFd, v4: bool, ttl: u8) -> io::Result<(
     }
 }
 
+/// ICMP errors come to the error queue (see `icmp`), and end what is being opened; or do not.
+pub(crate) fn set_receive_errors(socket: &impl AsFd, v4: bool, on: bool) -> io::Result<()> {
+    match v4 {
+        true => set(socket, libc::IPPROTO_IP, libc::IP_RECVERR, &c_int::from(on)),
+        false => set(socket, libc::IPPROTO_IPV6, libc::IPV6_RECVERR, &c_int::from(on)),
+    }
+}
+
+/// The TTL of what arrives is told with it.
+pub(crate) fn set_receive_ttl(socket: &impl AsFd, v4: bool) -> io::Result<()> {
+    match v4 {
+        true => set(socket, libc::IPPROTO_IP, libc::IP_RECVTTL, &c_int::from(true)),
+        false => set(socket, libc::IPPROTO_IPV6, libc::IPV6_RECVHOPLIMIT, &c_int::from(true)),
+    }
+}
+
+/// What is sent is never taken apart, whatever is known of the path.
+pub(crate) fn set_never_fragment(socket: &impl AsFd, v4: bool) -> io::Result<()> {
+    match v4 {
+        true => set(socket, libc::IPPROTO_IP, libc::IP_MTU_DISCOVER, &libc::IP_PMTUDISC_PROBE),
+        false => set(socket, libc::IPPROTO_IPV6, libc::IPV6_MTU_DISCOVER, &libc::IP_PMTUDISC_PROBE),
+    }
+}
+
+/// Fills in the start of `struct tcp_info`; how many octets of it the kernel has.
+pub(crate) fn tcp_info(socket: &impl AsFd, info: &mut [u8]) -> io::Result<usize> {
+    let mut length = socklen_t::try_from(info.len()).map_err(io::Error::other)?;
+    // SAFETY: `info` is borrowed alone, and `length` says how long it is, so the kernel writes within it during the call and
+    // keeps nothing; octets have no invalid values. The descriptor is open as long as `socket` is borrowed.
+    let result = unsafe {
+        libc::getsockopt(
+            socket.as_fd().as_raw_fd(),
+            libc::IPPROTO_TCP,
+            libc::TCP_INFO,
+            info.as_mut_ptr().cast(),
+            &mut length,
+        )
+    };
+    if result == 0 { Ok((length as usize).min(info.len())) } else { Err(io::Error::last_os_error()) }
+}
+
 /// The kernel's priority of what we send, which queues and tags of VLANs may be made of: 0..=7.
 pub(crate) fn set_priority(socket: &impl AsFd, priority: c_int) -> io::Result<()> {
     set(socket, libc::SOL_SOCKET, libc::SO_PRIORITY, &priority)

@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use trunkline_bgp::transport::{TcpAction, TcpEvent};
 use trunkline_core::{ConnId, Duration, Frame, MacAddr, PortId, Prefix};
+use trunkline_view::facts::Gathered;
 use trunkline_view::{Answer, EventKind, Interface, Query};
 
 /// Something happened outside.
@@ -79,6 +80,13 @@ pub enum NodeInput<'a> {
         id: u64,
         /// What is asked. `Reload` never comes here: the driver reads the file and calls `Node::reconfigure`.
         query: Query,
+    },
+    /// What was found out of a BGP neighbour: to [`NodeOutput::Gather`].
+    Gathered {
+        /// As it was wanted.
+        wanted: Wanted,
+        /// What was found.
+        found: Box<Gathered>,
     },
     /// A route of ours is not in the kernel: it refused it, or another program has taken its place.
     FibRefused {
@@ -287,6 +295,23 @@ pub enum RipAction {
     },
 }
 
+/// Of whom the driver is to find out something, for `explain bgp`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wanted {
+    /// The neighbour.
+    pub neighbor: IpAddr,
+    /// Its port.
+    pub port: u16,
+    /// Our address, where it is set.
+    pub local: Option<IpAddr>,
+    /// Its connection, where there is one.
+    pub conn: Option<ConnId>,
+    /// Send it packets; with `true` a TCP connection too, since there is none that tells as much.
+    pub probe: Option<bool>,
+    /// The query that waits for it.
+    pub query: Option<u64>,
+}
+
 /// What the node wants done.
 #[derive(Debug)]
 pub enum NodeOutput {
@@ -305,6 +330,8 @@ pub enum NodeOutput {
     KernelBridge(KernelBridgeAction),
     /// To the kernel's table.
     Fib(FibChange),
+    /// Find out what is known outside of a BGP neighbour; answered by [`NodeInput::Gathered`].
+    Gather(Wanted),
     /// For those who watch, and the log.
     Event(EventKind),
     /// To a [`NodeInput::Query`].

@@ -20,6 +20,8 @@
 //! A next hop is never resolved through a BGP route.
 
 pub mod config;
+mod counters;
+mod explain;
 mod fib;
 mod interfaces;
 mod io;
@@ -41,9 +43,10 @@ mod table_view;
 mod tests;
 mod tree_queries;
 
+pub use counters::CounterHistory;
 pub use io::{
     FibChange, FibNextHop, FibRefusal, InterfaceChange, KernelBridgeAction, KernelBridgeInput, KernelRoute,
-    NodeInput, NodeOutput, RipAction,
+    NodeInput, NodeOutput, RipAction, Wanted,
 };
 pub use node::Node;
 

@@ -1,6 +1,7 @@
 //! The node itself: its protocols, its routing, and what passes between them and the outside.
 
 use crate::config::NodeConfig;
+use crate::explain::Explaining;
 use crate::kernel_bridges::KernelBridges;
 use crate::redistribution::Redistribution;
 use crate::rip::{RipState, WallClock};
@@ -33,6 +34,7 @@ pub struct Node {
     pub(crate) has_kernel: bool,
     pub(crate) bgp: Option<Bgp>,
     pub(crate) bgp_out: Outbox<Output>,
+    pub(crate) explaining: Explaining,
     /// A speaker that is no longer configured, and until when it is kept.
     retired: Option<(Bgp, Instant)>,
     pub(crate) rip: Option<Box<RipState>>,
@@ -90,6 +92,7 @@ impl Node {
             has_kernel,
             bgp: None,
             bgp_out: Outbox::new(),
+            explaining: Explaining::default(),
             retired: None,
             rip: None,
             wall_clock: WallClock::default(),
@@ -169,6 +172,7 @@ impl Node {
                     out.push(NodeOutput::Event(EventKind::Fib { prefix: Some(prefix), message }));
                 }
             }
+            NodeInput::Gathered { wanted, found } => self.gathered(now, &wanted, *found, out),
             NodeInput::FibFreed { prefix } => self.routing.fib_freed(prefix),
             NodeInput::FibRemoved { prefix } => {
                 if self.routing.fib_removed(prefix) {
@@ -192,7 +196,16 @@ impl Node {
         let bgp = self.bgp.as_ref().and_then(Bgp::poll_timeout);
         let rip = self.rip.as_ref().and_then(|rip| rip.poll_timeout());
         let bridges = self.kernel_bridges.poll_timeout();
-        earliest([background, bgp, rip, stack, bridges, self.retired.as_ref().map(|(_, until)| *until)])
+        let explaining = self.explaining.poll_timeout();
+        earliest([
+            background,
+            bgp,
+            rip,
+            stack,
+            bridges,
+            explaining,
+            self.retired.as_ref().map(|(_, until)| *until),
+        ])
     }
 
     /// Does all that is due, and a bounded slice of background work.
@@ -212,6 +225,7 @@ impl Node {
         }
         self.rip_timeout(now, out);
         self.kernel_bridges.handle_timeout(now, out);
+        self.explain_timeout(now, out);
         self.routing.background();
         if self.retired.as_ref().is_some_and(|(_, until)| *until <= now) {
             self.retired = None;
@@ -291,6 +305,7 @@ impl Node {
         self.pump(now, out);
         if let Some(bgp) = &mut self.bgp {
             bgp.start(now, &mut self.bgp_out);
+            self.explaining.begin(now);
         }
         self.pump(now, out);
     }
@@ -415,6 +430,7 @@ impl Node {
                     self.redistribute(now, prefix, out);
                 }
             }
+            Output::Failed(neighbor) => self.examine(now, neighbor, out),
             Output::Event(event) => out.push(NodeOutput::Event(event)),
             Output::Answer { id, answer } => out.push(NodeOutput::Answer { id, answer }),
         }

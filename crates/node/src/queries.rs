@@ -31,6 +31,7 @@ impl Node {
                 }))
             }
             Query::ExplainRoute(query) => Some(self.explain_route(now, &query)),
+            Query::ExplainBgp(query) => self.explain_bgp(now, id, &query, out),
             Query::Reload => Some(Answer::error(
                 ErrorKind::Unavailable,
                 "this node has no configuration file to read again",
@@ -82,17 +83,21 @@ impl Node {
     }
 
     fn query_bgp(&mut self, now: Instant, id: u64, query: Query) -> Option<Answer> {
-        if self.bgp.is_none() {
-            return Some(Answer::error(
-                ErrorKind::NotRunning,
-                "this node does not run BGP: its file has no [bgp]",
-            ));
-        }
-        if self.started.is_none() {
-            return Some(Answer::error(ErrorKind::Unavailable, "this node has not started yet"));
+        if let Some(error) = self.no_bgp() {
+            return Some(error);
         }
         self.tell_bgp(now, Input::Query { id, query });
         None
+    }
+
+    /// What to say where BGP cannot be asked.
+    pub(crate) fn no_bgp(&self) -> Option<Answer> {
+        if self.bgp.is_none() {
+            let why = "this node does not run BGP: its file has no [bgp]";
+            return Some(Answer::error(ErrorKind::NotRunning, why));
+        }
+        let waits = self.started.is_none();
+        waits.then(|| Answer::error(ErrorKind::Unavailable, "this node has not started yet"))
     }
 
     fn node_view(&self, now: Instant) -> NodeView {

@@ -116,6 +116,8 @@ pub struct NeighborView {
     pub errors: Vec<ErrorRecord>,
     /// Why the session is not up, in words, where it is not.
     pub down_because: Option<String>,
+    /// The rule of `explain bgp` that says so, where one does.
+    pub down_rule: Option<String>,
     /// Seconds until a maximum-prefix or damping idle ends, where one runs.
     pub idle_hold: Option<f64>,
     /// Whether this neighbour's stale routes are kept (RFC 4724), with the seconds left.

@@ -1,4 +1,4 @@
-//! Why a destination is reached as it is, and who is told: `explain route`.
+//! Why a destination is reached as it is, and who is told: `explain route`. Why a session is not up: `explain bgp`.
 
 use crate::bgp::PathView;
 use crate::{Route, rip};
@@ -104,4 +104,48 @@ pub struct Sent {
     pub reason: String,
     /// The path as it gets it.
     pub path: Option<PathView>,
+}
+
+/// Which BGP neighbour.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NeighborQuery {
+    /// Its address.
+    pub neighbor: IpAddr,
+    /// Send it a few packets to know more: never to an Established session's port.
+    #[serde(default)]
+    pub probe: bool,
+}
+
+/// What is wrong with the session of a BGP neighbour.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NeighborExplanation {
+    /// The neighbour.
+    pub neighbor: IpAddr,
+    /// Its AS.
+    pub asn: Asn,
+    /// The state of its session, by the names of RFC 4271.
+    pub state: String,
+    /// Seconds in this state.
+    pub since: f64,
+    /// What was found, what tells most first.
+    pub verdicts: Vec<Verdict>,
+}
+
+/// One thing that was found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// The rule, as `trunkline explain --list` has it.
+    pub rule: String,
+    /// "error", "warning" or "note".
+    pub severity: String,
+    /// What it says.
+    pub says: String,
+    /// What shows it.
+    pub seen: Vec<String>,
+    /// What would look the same.
+    pub not_excluded: Vec<String>,
+    /// How to find out.
+    pub try_next: Vec<String>,
+    /// The standard or the observation that it rests on.
+    pub rests_on: String,
 }

@@ -8,6 +8,7 @@ pub mod bgp;
 pub mod device;
 mod event;
 pub mod explain;
+pub mod facts;
 mod node;
 pub mod probe;
 pub mod rip;
@@ -49,6 +50,8 @@ pub enum Query {
     },
     /// All about the routes to one destination: received, chosen, installed, sent → [`Answer::ExplainRoute`].
     ExplainRoute(explain::RouteQuery),
+    /// Why the session with a BGP neighbour is not up, or what is wrong with it → [`Answer::ExplainBgp`].
+    ExplainBgp(explain::NeighborQuery),
     /// Interfaces and their addresses → [`Answer::Interfaces`].
     Interfaces,
     /// End a BGP session, or with `soft` only ask for its routes again and send ours again → [`Answer::Done`].
@@ -168,6 +171,8 @@ pub enum Answer {
     Routes(RoutesView),
     /// To [`Query::ExplainRoute`].
     ExplainRoute(Box<explain::RouteExplanation>),
+    /// To [`Query::ExplainBgp`].
+    ExplainBgp(Box<explain::NeighborExplanation>),
     /// To [`Query::Interfaces`].
     Interfaces(InterfacesView),
     /// An order was carried out.

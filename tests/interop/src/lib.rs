@@ -16,6 +16,7 @@ pub mod peer;
 mod process;
 mod rip;
 mod runner;
+pub mod script;
 mod speaker;
 mod table;
 mod trunkline;

@@ -13,6 +13,7 @@ mod device;
 mod iperf;
 mod kernel;
 mod labs;
+mod live;
 mod pair;
 mod peers;
 mod rip;
@@ -33,6 +34,7 @@ fn main() -> std::process::ExitCode {
         iperf::tests(),
         rip::tests(),
         spanning_tree::tests(),
+        live::tests(),
         labs::tests(),
     ];
     trunkline_interop::main(groups.into_iter().flatten().collect())

@@ -130,6 +130,7 @@ pub fn answer_to(query: &Query) -> Option<Answer> {
         Query::BgpClear { .. } | Query::BgpShutdown { .. } | Query::BgpStart { .. } => {
             Answer::Done(DoneView { message: "done".into() })
         }
+        Query::ExplainBgp(_) => Answer::ExplainBgp(Box::new(why())),
         Query::ExplainRoute(_) => Answer::ExplainRoute(Box::new(explanation())),
         Query::Reload => Answer::Reload(ReloadView {
             applied: true,
@@ -234,6 +235,7 @@ pub fn neighbor() -> bgp::NeighborView {
         established: 5,
         errors: vec![bgp::ErrorRecord { ago: 100.0, message: "hold timer expired".into() }],
         down_because: Some("x".into()),
+        down_rule: Some("x".into()),
         idle_hold: Some(1.0),
         graceful_restart: Some(2.0),
     }
@@ -265,6 +267,20 @@ pub fn bgp_routes() -> bgp::RoutesView {
         age: Some(60.0),
     };
     bgp::RoutesView { paths: vec![path], next: Some(1), total: 9 }
+}
+
+pub fn why() -> explain::NeighborExplanation {
+    let verdict = explain::Verdict {
+        rule: "refused".into(),
+        severity: "error".into(),
+        says: "127.0.0.2 refuses the connection.".into(),
+        seen: vec!["x".into()],
+        not_excluded: vec!["x".into()],
+        try_next: vec!["x".into()],
+        rests_on: "RFC 9293".into(),
+    };
+    let (neighbor, state) = (ip("127.0.0.2"), "Connect".into());
+    explain::NeighborExplanation { neighbor, asn: Asn(65002), state, since: 1.5, verdicts: vec![verdict] }
 }
 
 pub fn explanation() -> explain::RouteExplanation {
@@ -392,6 +408,7 @@ pub fn queries() -> Vec<Query> {
             from: address,
             to: address,
         }),
+        Query::ExplainBgp(explain::NeighborQuery { neighbor: ip("127.0.0.2"), probe: true }),
         Query::Interfaces,
         Query::BgpClear { address, soft: true },
         Query::BgpShutdown { address: ip("127.0.0.2"), message: Some("x".into()) },

@@ -59,7 +59,10 @@ impl Bgp {
                 self.session_input(now, id, session::Input::Incoming { conn, local, remote }, out);
             }
             Ok(_) => self.reject(conn, address, "the neighbor is shut down", out),
-            Err(why) => self.reject(conn, address, why, out),
+            Err(why) => {
+                self.note_stranger(now, address);
+                self.reject(conn, address, why, out);
+            }
         }
     }
 

@@ -9,6 +9,7 @@
 mod best;
 mod connections;
 mod explain;
+mod facts;
 mod ingest;
 mod networks;
 mod peer;
@@ -125,6 +126,8 @@ pub enum Output {
         /// The best route.
         route: Option<BestRoute>,
     },
+    /// A connection of a neighbour that is not up has ended: time to ask for the [`Bgp::facts`].
+    Failed(IpAddr),
     /// For the operator.
     Event(EventKind),
     /// To an [`Input::Query`].
@@ -186,6 +189,7 @@ pub struct Bgp {
     held: BTreeMap<IpAddr, session::Stopped>,
     /// Counts sessions, so that one in the place of another does not name its connections as that did.
     sessions: u16,
+    strangers: facts::Strangers,
 }
 
 impl Bgp {
@@ -209,6 +213,7 @@ impl Bgp {
             maybe_gone: Vec::new(),
             held: BTreeMap::new(),
             sessions: 0,
+            strangers: facts::Strangers::new(),
             config,
         }
     }
@@ -435,6 +440,11 @@ impl Bgp {
             }
         }
         self.reschedule(id);
+        if let Some(Some(peer)) = self.peers.get_mut(id.index())
+            && peer.session.take_news()
+        {
+            out.push(Output::Failed(peer.state.address));
+        }
         let dynamic = |p: &&Peer| p.state.range.is_some() && p.session.state() <= session::State::Active;
         if self.peers.get(id.index()).and_then(Option::as_ref).as_ref().is_some_and(dynamic) {
             self.maybe_gone.push(id);

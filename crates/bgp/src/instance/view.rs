@@ -102,6 +102,7 @@ impl Bgp {
             established: 0,
             errors: Vec::new(),
             down_because: None,
+            down_rule: None,
             idle_hold: None,
             graceful_restart: stale_until.map(|at| at.since(now).as_secs_f64()),
         };

@@ -60,10 +60,10 @@ impl Session {
             out.push(Output::Tcp(TcpAction::Configure { conn, options }));
         }
         match which {
-            Which::Primary => self.primary.conn = Some(Conn::new(conn)),
+            Which::Primary => self.primary.conn = Some(Conn::new(conn, now)),
             Which::Second => {
                 let mut machine = Machine::new(State::Active);
-                machine.conn = Some(Conn::new(conn));
+                machine.conn = Some(Conn::new(conn, now));
                 machine.tracked = self.primary.state == State::Established;
                 // To the neighbour's FSM this is Event 17, "tracks the second connection".
                 let attributes = self.primary.attributes(&self.config);
@@ -94,10 +94,10 @@ impl Session {
             _ => error.to_string(),
         };
         // The driver has dropped it already; there is nothing to close.
-        machine.conn = None;
+        let ended = machine.conn.take().map(|conn| (conn, error.clone()));
         let harmless =
             self.second.is_some() && self.state() > self.machine_ref(which).map_or(State::Idle, |m| m.state);
-        self.run(now, which, Event::TcpConnectionFails, Cause { harmless, ..Cause::text(text) }, out);
+        self.run(now, which, Event::TcpConnectionFails, Cause { harmless, ended, ..Cause::text(text) }, out);
     }
 
     /// SendHoldTimer (RFC 9687 §3.1): runs in Established while octets wait, anew at each progress.
@@ -147,7 +147,7 @@ impl Session {
 
     /// Options of every connection with this peer: what is external is one hop away unless the configuration says
     /// otherwise, and GTSM (RFC 5082 §3) drops what comes from further away than it says.
-    pub(super) fn tcp_options(&self) -> TcpOptions {
+    pub(crate) fn tcp_options(&self) -> TcpOptions {
         let external = self.config.asn != self.local.asn;
         let (ttl, min_ttl) = match (self.config.ttl_security, self.config.multihop) {
             (Some(hops), _) => (Some(255), Some(255 - hops.saturating_sub(1))),

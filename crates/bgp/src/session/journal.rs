@@ -72,6 +72,15 @@ pub(crate) struct LastOpens {
     pub(crate) agreed: Option<Negotiated>,
 }
 
+/// What was found to be wrong, by a rule of `explain bgp`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Verdict {
+    /// The rule.
+    pub(crate) rule: String,
+    /// What it says.
+    pub(crate) says: String,
+}
+
 /// Errors and states, for the operator.
 #[derive(Debug, Clone)]
 pub(crate) struct Journal {
@@ -102,19 +111,18 @@ impl Journal {
         }
     }
 
-    /// Keeps an error; one like the last only renews its time.
+    /// Keeps an error; one that is there already only renews its time: two that take turns are no news either.
     pub(crate) fn error(&mut self, now: Instant, text: &str) {
-        if let Some((at, last)) = self.errors.front_mut()
-            && last == text
-        {
-            *at = now;
-            if !self.quiet {
-                self.news = Some(text.to_owned());
-            }
-            return;
+        let known = self.errors.iter().position(|(_, known)| known == text);
+        if known.is_none() {
+            self.quiet = false;
         }
-        self.news = Some(text.to_owned());
-        self.quiet = false;
+        if !self.quiet {
+            self.news = Some(text.to_owned());
+        }
+        if let Some(at) = known {
+            self.errors.remove(at);
+        }
         self.errors.push_front((now, text.to_owned()));
         self.errors.truncate(MAX_ERRORS);
     }

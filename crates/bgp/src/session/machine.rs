@@ -15,6 +15,8 @@ pub(crate) struct Conn {
     pub(crate) id: ConnId,
     /// Our end and the peer's, once it is up.
     pub(crate) ends: Option<Ends>,
+    /// When it was ordered, or came in.
+    pub(crate) begun: Instant,
     /// When it came up.
     pub(crate) opened_at: Instant,
     /// The start of a message of which more is to come.
@@ -25,8 +27,8 @@ pub(crate) struct Conn {
 
 impl Conn {
     /// One that is being opened.
-    pub(crate) fn new(id: ConnId) -> Conn {
-        Conn { id, ends: None, opened_at: Instant::ZERO, partial: Vec::new(), tx: Vec::new() }
+    pub(crate) fn new(id: ConnId, now: Instant) -> Conn {
+        Conn { id, ends: None, begun: now, opened_at: Instant::ZERO, partial: Vec::new(), tx: Vec::new() }
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! It never sees a route: UPDATEs go to a [`Receiver`], and what to send as UPDATE comes from the egress.
 
+mod attempts;
 mod collision;
 mod connection;
 mod event;

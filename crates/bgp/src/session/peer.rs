@@ -1,12 +1,14 @@
 //! A neighbour's session: the driver's inputs, and what is public of it.
 
+use super::attempts::Attempts;
 use super::event::Event;
-use super::journal::{Journal, LastOpens, Stats};
-use super::machine::Machine;
+use super::journal::{Journal, LastOpens, Stats, Verdict};
+use super::machine::{Conn, Machine};
 use super::negotiation::Suppressed;
 use super::timers::idle_hold;
 use super::{Input, Local, Negotiated, Output, Restart, State};
 use crate::config::NeighborConfig;
+use crate::transport::TcpError;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use trunkline_core::{ConnId, Instant, Outbox, Rng, earliest};
@@ -43,6 +45,13 @@ pub struct Session {
     pub(super) last: LastOpens,
     pub(super) stats: Stats,
     pub(super) journal: Journal,
+    pub(super) attempts: Attempts,
+    /// A connection has ended, and nobody has asked why yet.
+    pub(super) news: bool,
+    /// What was found to be wrong.
+    pub(super) verdict: Option<Verdict>,
+    /// Those that were told since it was up.
+    pub(super) told: Vec<Verdict>,
 }
 
 /// Why a session waits for the operator.
@@ -72,6 +81,8 @@ pub(super) struct Cause {
     pub(super) received: Option<Notification>,
     /// Why, in words; behind "sent NOTIFICATION …: " where one is sent.
     pub(super) text: String,
+    /// The connection that has ended, and how.
+    pub(super) ended: Option<(Conn, TcpError)>,
     /// Nothing that an operator needs to hear of: another connection serves.
     pub(super) harmless: bool,
     /// No oscillation of the peer, so no damping.
@@ -118,6 +129,10 @@ impl Session {
             last: LastOpens::default(),
             stats: Stats::default(),
             journal: Journal::new(),
+            attempts: Attempts::default(),
+            news: false,
+            verdict: None,
+            told: Vec::new(),
         }
     }
 
@@ -349,6 +364,9 @@ impl Session {
         self.oscillations = 0;
         self.suppressed.forget();
         self.journal.quiet = false;
+        self.attempts.clear();
+        self.verdict = None;
+        self.told.clear();
     }
 
     /// A timer of one of the FSMs has expired.

@@ -1,5 +1,6 @@
 //! Carries out what the FSM says, and what follows for the neighbour as a whole.
 
+use super::attempts::Before;
 use super::event::Event;
 use super::fsm::{self, Action, Notify};
 use super::machine::{Conn, Machine};
@@ -38,6 +39,10 @@ impl Session {
     ) {
         let Some(machine) = self.machine_ref(which) else { return };
         let before = machine.state;
+        let connection = match &cause.ended {
+            Some((conn, _)) => Some(Before::with(machine, conn)),
+            None => Before::of(machine),
+        };
         let (next, actions) = fsm::step(before, event, &machine.attributes(&self.config));
         let sent = actions.iter().find_map(|action| match action {
             Action::SendNotification(kind) => self.notification(*kind, which, event, &cause),
@@ -51,7 +56,8 @@ impl Session {
         for action in actions {
             self.act(action, &transition, out);
         }
-        let Transition { reason, .. } = transition;
+        let Transition { reason, sent, .. } = transition;
+        self.keep_attempt(now, which, connection, (event, &cause, sent.as_ref()));
         if let Some(machine) = self.machine(which) {
             machine.state = next;
         }
@@ -117,7 +123,7 @@ impl Session {
                 }
             }
             Action::StartKeepaliveTimer => self.start_keepalive_timer(now, which),
-            Action::Connect => self.connect(which, out),
+            Action::Connect => self.connect(now, which, out),
             Action::DropConnection => self.close(which, false, out),
             Action::ResetConnection => self.close(which, true, out),
             Action::SendOpen => self.send_open(which, out),
@@ -146,13 +152,13 @@ impl Session {
         self.timers(which, |timers| timers.keepalive = at);
     }
 
-    fn connect(&mut self, which: Which, out: &mut Outbox<Output>) {
+    fn connect(&mut self, now: Instant, which: Which, out: &mut Outbox<Output>) {
         self.connections = self.connections.wrapping_add(1);
         let id = ConnId::outgoing(u64::from(self.peer) << 32 | u64::from(self.connections));
         let options = self.tcp_options();
         let (remote, local) = (self.remote(), self.config.local_address);
         if let Some(machine) = self.machine(which) {
-            machine.conn = Some(Conn::new(id));
+            machine.conn = Some(Conn::new(id, now));
             out.push(Output::Tcp(TcpAction::Connect { conn: id, remote, local, options }));
         }
     }
@@ -276,6 +282,9 @@ impl Session {
         self.last.sent.clone_from(&self.primary.ours);
         self.last.agreed = self.negotiated().cloned();
         self.stats.established += 1;
+        self.attempts.went_up();
+        self.verdict = None;
+        self.told.clear();
         self.journal.quiet = false;
         if let Some(conn) = self.established_conn() {
             out.push(Output::Established { conn });

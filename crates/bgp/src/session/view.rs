@@ -1,11 +1,16 @@
 //! What a session tells the operator.
 
 use super::State;
+use super::journal::Verdict;
+use super::machine::Machine;
 use super::negotiation::describe_agreed;
 use super::peer::{Session, Stopped, Which};
-use trunkline_core::{Duration, Instant};
+use trunkline_core::{ConnId, Duration, Instant};
 use trunkline_view::bgp::{ErrorRecord, MessageCount, NeighborSummary, NeighborView, TimerView};
 use trunkline_wire::bgp::Open;
+
+/// How many verdicts are remembered, so that two that take turns are not told again and again.
+const MAX_TOLD: usize = 8;
 
 impl Session {
     /// Fills in what the session knows of a line of the summary: all but the routes.
@@ -40,6 +45,8 @@ impl Session {
             .map(|(at, text)| ErrorRecord { ago: now.since(*at).as_secs_f64(), message: text.clone() })
             .collect();
         view.down_because = self.down_because();
+        let says = |verdict: &&Verdict| view.down_because.as_ref() == Some(&verdict.says);
+        view.down_rule = self.verdict.as_ref().filter(says).map(|verdict| verdict.rule.clone());
         view.idle_hold = self.idle_hold.map(|at| at.since(now).as_secs_f64());
     }
 
@@ -48,13 +55,63 @@ impl Session {
         self.config.asn != self.local.asn
     }
 
+    /// Why it waits for the operator, in words, where it does; and whether that is wanted.
+    pub(crate) fn stopped_because(&self) -> Option<(String, bool)> {
+        let stopped = self.stopped.as_ref()?;
+        let words = match stopped {
+            Stopped::Disabled => "disabled in the configuration".to_owned(),
+            Stopped::Operator(None) => "shut down by the operator".to_owned(),
+            Stopped::Operator(Some(text)) => format!("shut down by the operator: {text:?}"),
+            Stopped::Held(reason) => format!("stopped until started by hand: {reason}"),
+        };
+        Some((words, !matches!(stopped, Stopped::Held(_))))
+    }
+
+    /// The state's name, and for how many seconds it is so.
+    pub(crate) fn state_since(&self, now: Instant) -> (String, f64) {
+        (self.state().name().to_owned(), now.since(self.journal.since).as_secs_f64())
+    }
+
+    /// Seconds until it starts again by itself, where it rests after an error.
+    pub(crate) fn rests(&self, now: Instant) -> Option<f64> {
+        self.idle_hold.map(|at| at.since(now).as_secs_f64())
+    }
+
     /// The connection that has come furthest.
-    fn describe_connection(&self, view: &mut NeighborView) {
-        let best = match &self.second {
+    pub(crate) fn best_conn(&self) -> Option<ConnId> {
+        self.best().conn_id()
+    }
+
+    /// Whether a connection has ended, other than one beside an Established one, since this was asked last.
+    pub(crate) fn take_news(&mut self) -> bool {
+        std::mem::take(&mut self.news) && self.state() != State::Established
+    }
+
+    /// What was found to be wrong; whether it was not found before, since the session was up.
+    pub(crate) fn set_verdict(&mut self, rule: &str, says: &str) -> bool {
+        if self.state() == State::Established {
+            return false;
+        }
+        let verdict = Verdict { rule: rule.to_owned(), says: says.to_owned() };
+        let new = !self.told.contains(&verdict);
+        if new {
+            self.told.truncate(MAX_TOLD - 1);
+            self.told.insert(0, verdict.clone());
+        }
+        self.verdict = Some(verdict);
+        new
+    }
+
+    /// The FSM that has come furthest.
+    fn best(&self) -> &Machine {
+        match &self.second {
             Some(second) if second.state > self.primary.state => second,
             _ => &self.primary,
-        };
-        let conn = best.conn.as_ref();
+        }
+    }
+
+    fn describe_connection(&self, view: &mut NeighborView) {
+        let conn = self.best().conn.as_ref();
         let ends = conn.and_then(|c| c.ends);
         view.local = ends.map(|(local, _)| local.to_string());
         view.remote = ends.map(|(_, remote)| remote.to_string());
@@ -108,14 +165,12 @@ impl Session {
         if state == State::Established {
             return None;
         }
-        Some(match (&self.stopped, state) {
-            (Some(Stopped::Disabled), State::Idle) => "disabled in the configuration".to_owned(),
-            (Some(Stopped::Operator(None)), State::Idle) => "shut down by the operator".to_owned(),
-            (Some(Stopped::Operator(Some(text))), State::Idle) => {
-                format!("shut down by the operator: {text:?}")
-            }
-            (Some(Stopped::Held(reason)), State::Idle) => format!("stopped until started by hand: {reason}"),
-            _ => match (self.journal.last_error(), state) {
+        if let Some((stopped, _)) = self.stopped_because().filter(|_| state == State::Idle) {
+            return Some(stopped);
+        }
+        Some(match &self.verdict {
+            Some(verdict) => verdict.says.clone(),
+            None => match (self.journal.last_error(), state) {
                 (Some(error), _) => error.to_owned(),
                 (None, State::Active) if self.config.passive => {
                     "passive: waits for the peer to connect".to_owned()

@@ -60,6 +60,18 @@ pub(crate) enum Live {
         to: Option<IpAddr>,
     },
 
+    /// A BGP neighbor: why its session is not up, or what is wrong with it. Exit status 3 where something is.
+    Bgp {
+        /// The neighbor.
+        #[arg(value_name = "ADDR")]
+        neighbor: IpAddr,
+
+        /// Send it a few packets to know more: UDP to a high port, and where no connection is tried by BGP itself, one TCP
+        /// connection that is closed without a word. Never to the port of an established session.
+        #[arg(long)]
+        probe: bool,
+    },
+
     /// A port of a bridge: why it has its role, as `show spanning-tree port PORT --why`.
     Port {
         /// The port.

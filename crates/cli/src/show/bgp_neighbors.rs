@@ -63,7 +63,8 @@ impl<'a> Block<'a> {
         let state = state_color(&n.summary.state).paint(&n.summary.state, self.style);
         self.line("State", format!("{state} for {}{admin}", duration(n.summary.since)));
         if let Some(because) = &n.down_because {
-            self.line("Down because", because);
+            let rule = n.down_rule.as_ref().map_or(String::new(), |rule| format!(" ({rule})"));
+            self.line("Down because", format!("{because}{rule}"));
         }
         if let Some(left) = n.idle_hold {
             self.line("Idle for", format!("{} more", seconds(left)));

@@ -5,6 +5,7 @@ mod bgp_neighbors;
 mod bgp_routes;
 mod bgp_summary;
 mod event;
+mod explain_bgp;
 mod explain_route;
 mod interfaces;
 mod ip;
@@ -61,6 +62,7 @@ pub(crate) fn human(answer: &Answer, style: Style) -> String {
             Pages::new(style, false).page(answer, true)
         }
         Answer::ExplainRoute(view) => explain_route::explanation(view, style),
+        Answer::ExplainBgp(view) => explain_bgp::explanation(view, style),
         Answer::Interfaces(view) => interfaces::interfaces(view, style),
         Answer::Done(view) => format!("{}\n", view.message),
         Answer::Reload(view) if view.applied => reloaded(view),

@@ -98,6 +98,7 @@ fn quiet(summary: NeighborSummary) -> NeighborView {
         established: 0,
         errors: vec![],
         down_because: None,
+        down_rule: None,
         idle_hold: None,
         graceful_restart: None,
     }
@@ -174,7 +175,8 @@ pub(crate) fn established() -> NeighborView {
 pub(crate) fn refused() -> NeighborView {
     let error = "sent NOTIFICATION 2/2 Bad Peer AS: we expect 1000, the peer says 600";
     NeighborView {
-        down_because: Some("waiting before the next try".into()),
+        down_because: Some("192.0.2.2 refuses the connection: nobody listens there at port 179.".into()),
+        down_rule: Some("refused".into()),
         idle_hold: Some(1.5),
         graceful_restart: Some(118.0),
         errors: vec![
@@ -194,6 +196,7 @@ pub(crate) fn refused() -> NeighborView {
 pub(crate) fn shut_down() -> NeighborView {
     NeighborView {
         down_because: Some("shut down by the operator: back at noon".into()),
+        down_rule: None,
         session_type: "internal".into(),
         ..quiet(NeighborSummary {
             shutdown: true,

@@ -4,7 +4,7 @@ mod bgp;
 mod lan;
 mod table;
 
-pub use table::rules;
+pub use table::{live_rules, rules};
 
 use crate::follow::{Facts, Moment};
 use std::net::IpAddr;

@@ -2,15 +2,23 @@
 
 mod attempts;
 mod lan;
+mod live;
 mod notifications;
 mod sessions;
 
 use super::Rule;
 use super::Severity::{self, Error};
 
+/// Those of a running node alone, which no capture can show.
+pub fn live_rules() -> impl Iterator<Item = &'static Rule> {
+    live::LIVE.iter()
+}
+
 /// Every rule.
 pub fn rules() -> impl Iterator<Item = &'static Rule> {
-    [attempts::ATTEMPTS, sessions::SESSIONS, notifications::NOTIFICATIONS, lan::LAN].into_iter().flatten()
+    [attempts::ATTEMPTS, sessions::SESSIONS, notifications::NOTIFICATIONS, live::LIVE, lan::LAN]
+        .into_iter()
+        .flatten()
 }
 
 const fn rule(id: &'static str, rank: u8, severity: Severity, title: &'static str) -> Rule {

@@ -496,7 +496,10 @@ impl Lab {
                 },
                 NodeOutput::Tcp(action) => self.refuse_tcp(number, action),
                 // There is no kernel.
-                NodeOutput::Fib(_) | NodeOutput::KernelBridge(_) | NodeOutput::Rip(_) => {}
+                NodeOutput::Gather(_)
+                | NodeOutput::Fib(_)
+                | NodeOutput::KernelBridge(_)
+                | NodeOutput::Rip(_) => {}
             }
         }
     }

@@ -28,6 +28,7 @@ impl EventLoop {
         for command in commands {
             match command {
                 Command::Query { query, reply } => self.ask(query, reply),
+                Command::Probed { wanted, found } => self.probed(wanted, *found),
                 Command::Subscribe(subscriber) => {
                     self.subscribers.push(subscriber);
                     self.node.watch_routes(true);

@@ -8,6 +8,7 @@
 pub(crate) mod bridges;
 mod connections;
 mod control;
+mod facts;
 mod kernel;
 mod ports;
 mod report;
@@ -16,6 +17,7 @@ mod tcp;
 
 use crate::bridge::Bridges;
 use crate::calendar::Calendar;
+use crate::facts::Facts;
 use crate::handle::{Reply, Shared, Subscriber};
 use crate::listener::Listeners;
 use crate::netlink::encode::Place;
@@ -150,6 +152,9 @@ pub(crate) struct EventLoop {
     /// Watched where there is RIP, whose keys live by it.
     calendar: Option<Calendar>,
     connections: Connections,
+    facts: Facts,
+    /// Probes under way.
+    probes: usize,
     monitor: Monitor,
     kernel_events: Vec<KernelEvent>,
     fib: Option<Fib>,
@@ -192,6 +197,8 @@ impl EventLoop {
             rip: parts.rip,
             calendar: None,
             connections: Connections::default(),
+            facts: Facts::default(),
+            probes: 0,
             monitor: parts.monitor,
             kernel_events: Vec::new(),
             fib: parts.fib,
@@ -334,6 +341,7 @@ impl EventLoop {
                         fib.push(change, &self.monitor.others, &mut self.refused);
                     }
                 }
+                NodeOutput::Gather(wanted) => self.gather(wanted),
                 NodeOutput::Event(kind) => self.publish(kind),
                 NodeOutput::Answer { id, answer } => self.answer(id, answer),
             }

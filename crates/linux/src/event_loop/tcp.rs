@@ -47,6 +47,7 @@ impl EventLoop {
     }
 
     fn connect(&mut self, id: ConnId, remote: SocketAddr, local: Option<IpAddr>, options: &TcpOptions) {
+        self.facts.begin(self.now, remote.ip());
         let result = conn::connect(remote, local, options)
             .and_then(|stream| self.register(Conn::outgoing(id, stream)).map_err(|e| conn::tcp_error(&e)));
         if let Err(error) = result {
@@ -93,6 +94,9 @@ impl EventLoop {
         while self.node.poll_transmit(self.now, id, LAST_WORDS, last_words) && last_words.len() < LAST_WORDS {
         }
         let Some(conn) = self.connections.remove(id) else { return };
+        if let Some(remote) = conn.remote() {
+            self.facts.ending(self.now, remote, conn.stream());
+        }
         let Some(mut lingering) = conn.close(reset, last_words) else { return };
         if lingering.advance(&mut self.read_buffer) == Linger::Done {
             return;
@@ -226,7 +230,11 @@ impl EventLoop {
     }
 
     fn ended(&mut self, id: ConnId, error: TcpError) {
-        drop(self.connections.remove(id));
+        if let Some(conn) = self.connections.remove(id)
+            && let Some(remote) = conn.remote()
+        {
+            self.facts.ending(self.now, remote, conn.stream());
+        }
         self.feed(NodeInput::Tcp { conn: id, event: TcpEvent::Closed(error) });
     }
 

@@ -60,12 +60,12 @@ fn a_closed_port_is_refused() {
 }
 
 #[test]
-fn no_route_is_unreachable() {
+fn that_there_is_no_route_is_said() {
     in_namespace(|| {
-        let result = open("192.0.2.1:179".parse().unwrap(), &TcpOptions::default());
-        assert_eq!(result.map(drop), Err(TcpError::Unreachable));
-        let result = open("[2001:db8::1]:179".parse().unwrap(), &TcpOptions::default());
-        assert_eq!(result.map(drop), Err(TcpError::Unreachable));
+        for remote in ["192.0.2.1:179", "[2001:db8::1]:179"] {
+            let result = open(remote.parse().unwrap(), &TcpOptions::default());
+            assert_eq!(result.map(drop), Err(TcpError::NoRoute("the system has no route to it".to_owned())));
+        }
     });
 }
 

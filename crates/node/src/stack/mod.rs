@@ -14,6 +14,7 @@
 //! control plane must know is in `said`.
 
 mod bridges;
+mod facts;
 mod fib;
 mod frames;
 mod interface;
@@ -115,6 +116,9 @@ pub(crate) struct Stack {
     tasks: Tasks,
     /// The routes that the kernel has of ours, where it has any.
     kernel_has: BTreeSet<Prefix>,
+    /// What the counters were, for who asks what rose.
+    history: crate::CounterHistory,
+    heard: facts::Heard,
     rng: Rng,
     watched: bool,
     /// Frames follow at once that may change what TCP has to say.
@@ -146,6 +150,8 @@ impl Stack {
             sockets: Sockets::default(),
             tasks: Tasks::new(rng.next_u64()),
             kernel_has: BTreeSet::new(),
+            history: crate::CounterHistory::default(),
+            heard: facts::Heard::new(),
             rng,
             watched: false,
             more_follows: false,

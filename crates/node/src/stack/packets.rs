@@ -165,6 +165,7 @@ impl Stack {
                     self.ip.note_path_mtu(now, error, &mut self.ip_out);
                 }
                 self.tcp_touched = true;
+                self.hear(now, error);
             }
             Protocol::UDP => {
                 let Some((from, to)) = error.ports() else { return };

@@ -120,7 +120,8 @@ impl Stack {
         wanted: &TcpOptions,
     ) -> Result<(), TcpError> {
         let IpAddr::V4(peer) = remote.ip() else { return Err(TcpError::Unreachable) };
-        let route = self.ip.route(now, peer, 0).ok_or(TcpError::Unreachable)?;
+        let no_route = || TcpError::NoRoute("there is no route in the node's own table".to_owned());
+        let route = self.ip.route(now, peer, 0).ok_or_else(no_route)?;
         let source = match local {
             None => route.source.ok_or(TcpError::Unreachable)?,
             Some(IpAddr::V4(address)) if self.ip.is_local(address) => address,
@@ -287,7 +288,7 @@ impl Node {
 
     /// Whether connections to an address are for our own TCP: the way leads through an interface of our own, or there
     /// are no others.
-    fn is_own(&self, now: Instant, remote: IpAddr) -> bool {
+    pub(crate) fn is_own(&self, now: Instant, remote: IpAddr) -> bool {
         let Some(stack) = &self.stack else { return false };
         if !self.has_kernel {
             return true;

@@ -322,6 +322,7 @@ pub(super) fn empty_view() -> NeighborView {
         established: 0,
         errors: Vec::new(),
         down_because: None,
+        down_rule: None,
         idle_hold: None,
         graceful_restart: None,
     }

@@ -304,7 +304,7 @@ impl Rig {
                 self.routes.remove(&prefix);
             }
             Output::Event(EventKind::BgpNotice { message, .. }) => self.notices.push(message),
-            Output::Event(_) => {}
+            Output::Event(_) | Output::Failed(_) => {}
             Output::Answer { answer, .. } => self.answers.push(answer),
         }
     }
