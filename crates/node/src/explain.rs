@@ -216,11 +216,12 @@ fn unknown_words(address: IpAddr, known: &[IpAddr]) -> String {
         _ => 0,
     };
     let long = if address.is_ipv4() { 20 } else { 48 };
-    // The one that shares most of its text, of those on what may be the same network.
+    // The one that shares most of its text, and is as long, of those on what may be the same network.
     let alike = known.iter().filter(|other| common(other) >= long);
-    let alike = alike.max_by_key(|other| {
+    let alike = alike.min_by_key(|other| {
         let (a, b) = (address.to_string(), other.to_string());
-        a.chars().zip(b.chars()).take_while(|(x, y)| x == y).count()
+        let same = a.chars().zip(b.chars()).take_while(|(x, y)| x == y).count();
+        (std::cmp::Reverse(same), a.len().abs_diff(b.len()))
     });
     if let Some(alike) = alike {
         words.push_str(&format!("; did you mean {alike}?"));
@@ -245,6 +246,9 @@ mod tests {
             unknown_words("192.0.2.22".parse().unwrap(), &known),
             "no BGP neighbor has the address 192.0.2.22; did you mean 192.0.2.2?; the neighbors are 192.0.2.2, 198.51.100.7"
         );
+        let known: Vec<IpAddr> = ["192.0.2.77", "192.0.2.2"].iter().map(|a| a.parse().unwrap()).collect();
+        let words = unknown_words("192.0.2.3".parse().unwrap(), &known);
+        assert!(words.contains("did you mean 192.0.2.2?"), "{words}");
         let words = unknown_words("2001:db8::1".parse().unwrap(), &[]);
         assert_eq!(words, "no BGP neighbor has the address 2001:db8::1; there are no neighbors");
     }
