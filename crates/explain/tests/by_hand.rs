@@ -228,6 +228,38 @@ fn syns_with_tcp_ao() {
     assert!(hand.rules().is_empty());
 }
 
+#[test]
+fn a_neighbor_of_which_there_is_no_bgp() {
+    let expected = |hand: &mut Hand| -> Vec<&'static str> {
+        hand.facts.finish(0);
+        let judged = judge(&hand.facts, Some(ENDS[1].into()));
+        judged.iter().flat_map(|judged| &judged.verdicts).map(|verdict| verdict.rule.id).collect()
+    };
+    let mut hand = Hand::default();
+    hand.packet(Protocol::ICMP, 0, &[8, 0, 0xf7, 0xff, 0, 0, 0, 0]);
+    assert_eq!(expected(&mut hand), ["no-attempt"]);
+    // One SYN is an attempt.
+    hand.segment(0, Flags::SYN, Options::NONE, &[]);
+    assert!(expected(&mut hand).is_empty());
+}
+
+#[test]
+fn keepalives_without_end() {
+    let mut hand = Hand::default();
+    hand.session().send(0, &update(0)).send(1, &update(0));
+    for _ in 0..30 {
+        hand.wait(0.2).send(1, &keepalive());
+    }
+    assert_eq!(hand.rules(), ["keepalive-flood"]);
+    // One a second is the most that is allowed (RFC 4271 §4.4).
+    let mut hand = Hand::default();
+    hand.session().send(0, &update(0)).send(1, &update(0));
+    for _ in 0..30 {
+        hand.wait(1.0).send(1, &keepalive());
+    }
+    assert!(hand.rules().is_empty());
+}
+
 fn response(hand: &mut Hand, from: usize, version: u8, metric: u8) {
     let entry = if version == 1 {
         rip::Entry::v1([10, 0, 0, 0].into(), metric)

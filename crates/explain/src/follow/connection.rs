@@ -185,6 +185,7 @@ impl Connection {
         let (lowest, highest) = own.ttl.unwrap_or((ip.ttl, ip.ttl));
         own.ttl = Some((lowest.min(ip.ttl), highest.max(ip.ttl)));
         own.station = stations.map(|(source, _)| source).or(own.station);
+        own.towards = stations.map(|(_, destination)| destination).or(own.towards);
         let options = &segment.options;
         let signature =
             if options.md5.is_some() { 0 } else { 1 + usize::from(options.authentication.is_none()) };

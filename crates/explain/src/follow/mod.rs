@@ -192,6 +192,14 @@ impl Facts {
         }
     }
 
+    /// Whether the capture has frames that a station has sent.
+    pub fn hears(&self, station: MacAddr) -> bool {
+        let lan = &self.lan;
+        lan.answers.contains_key(&station)
+            || lan.own.contains_key(&station)
+            || self.stations.values().any(|known| *known == station)
+    }
+
     /// The capture is at its end.
     pub fn finish(&mut self, dropped: u64) {
         self.dropped = dropped;

@@ -122,6 +122,8 @@ pub struct Side {
     pub ttl: Option<(u8, u8)>,
     /// From which station its frames come.
     pub station: Option<MacAddr>,
+    /// To which station they go.
+    pub towards: Option<MacAddr>,
     /// Segments that acknowledge something.
     pub acks: u64,
     /// Whether octets that came later than what is acknowledged before them were acknowledged selectively.
@@ -153,6 +155,11 @@ impl Side {
     /// The first message of a type.
     pub fn first_of(&self, kind: MessageType) -> Option<Moment> {
         self.first_message.get(usize::from(kind.code())).copied().flatten()
+    }
+
+    /// The last message of a type.
+    pub fn last_of(&self, kind: MessageType) -> Option<Moment> {
+        self.last_message.get(usize::from(kind.code())).copied().flatten()
     }
 
     /// Whether it is in a session: it has answered an OPEN.

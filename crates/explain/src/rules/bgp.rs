@@ -97,14 +97,18 @@ fn merge(verdicts: &mut Vec<Verdict>, new: Verdict) {
 
 /// What came before the session that is up now has passed.
 fn settle(conversation: &Conversation, up: Option<&Connection>, verdicts: &mut Vec<Verdict>) {
-    // One collision is how two speakers that both connect come together.
+    // One collision is how two speakers that both connect come together. Who has a session connects no more: then it is another.
     let ever_up = conversation.connections.iter().any(|connection| connection.established().is_some());
-    verdicts.retain(|verdict| verdict.rule.id != "collision" || verdict.times > 2 && !ever_up);
+    let since = up.and_then(Connection::established);
+    let again = |verdict: &Verdict| since.is_some_and(|since| verdict.when.1 > since);
+    verdicts.retain(|verdict| {
+        verdict.rule.id != "collision" || verdict.times > 2 && (!ever_up || again(verdict))
+    });
     let Some(up) = up else { return };
     for verdict in verdicts {
         let connection = verdict.connection.and_then(|index| conversation.connections.get(index));
         let is_this = connection.is_some_and(|connection| std::ptr::eq(connection, up));
-        if is_this {
+        if is_this || verdict.rule.id == "collision" && again(verdict) {
             continue;
         }
         let was_up = connection.is_some_and(|connection| connection.established().is_some());

@@ -9,6 +9,10 @@ use trunkline_wire::bgp::MessageType;
 /// Seconds without an answer to an OPEN that mean something: a busy daemon may take a few.
 const SLOW: f64 = 6.0;
 
+/// Connections begun one after the other that mean something, and for how many seconds.
+const ATTEMPTS: usize = 3;
+const TRIED_FOR: f64 = 2.0;
+
 /// The TTL of a speaker with TTL security, and how far a router may be away that still counts as near (RFC 5082 §3).
 const MAX_TTL: u8 = 255;
 
@@ -104,13 +108,13 @@ fn no_answer(case: &Case<'_>) -> Option<Verdict> {
         return Verdict::new("unreachable", server, client, quoted.at)
             .map(|v| v.shown(words, &[first, quoted.at]));
     }
-    if times < 2 {
+    let words = match times {
         // Nobody has said that there was no answer; at the end of a capture there was no time for it.
-        return None;
-    }
+        0 | 1 => one_each(case)?,
+        _ => format!("{times} SYNs, nothing comes back"),
+    };
     let frames = [first, last];
     let [md5, ao, _] = sender.signed;
-    let words = format!("{times} SYNs, nothing comes back");
     let (id, a, b) = match (md5 > 0, ao > 0) {
         (_, true) => ("ao-silence", server, client),
         (true, _) => match reverse(case) {
@@ -124,6 +128,39 @@ fn no_answer(case: &Case<'_>) -> Option<Verdict> {
     let ttl = sender.ttl.map_or(0, |(lowest, _)| lowest);
     Verdict::new(id, a, b, last)
         .map(|v| v.shown(words, &frames).shown(format!("the SYN has TTL {ttl}"), &[first]))
+}
+
+/// A speaker that begins another connection before it has sent the SYN of the last one again. Had a SYN-ACK come, it would have
+/// acknowledged that; had a RST come, the capture would have it, since it has what the station sends to which the SYN went.
+fn one_each(case: &Case<'_>) -> Option<String> {
+    let (sender, client, server) = case.side(0);
+    // By its TTL, or by ARP, its frames come from itself.
+    let claims = case.facts.lan.neighbors.get(&client).and_then(|neighbor| neighbor.claims.last());
+    let own = sender.is_direct() || claims.is_some_and(|(_, station)| Some(*station) == sender.station);
+    let towards = sender.towards.filter(|_| own)?;
+    if !case.facts.hears(towards) {
+        return None;
+    }
+    let attempts = case.conversation.connections.iter().filter(|connection| {
+        let [(from, _), (to, _)] = connection.ends;
+        from == client && to == server
+    });
+    let (mut number, mut span) = (0, (case.connection.first, case.connection.first));
+    for attempt in attempts {
+        let [own, other] = &attempt.sides;
+        if other.first.is_some() || own.acks > 0 || own.rst.is_some() || !attempt.icmp.is_empty() {
+            return None;
+        }
+        number += 1;
+        span = (span.0.min(attempt.first), span.1.max(attempt.first));
+    }
+    let seconds = span.1.since(span.0);
+    (number >= ATTEMPTS && seconds >= TRIED_FOR).then(|| {
+        format!(
+            "{client} begins {number} connections in {seconds:.0} s, each by one SYN; nothing comes back, though {towards}, \
+             to which they go, is heard"
+        )
+    })
 }
 
 /// Whether the other end, which also tries to connect and also gets no answer, signs.
@@ -160,7 +197,7 @@ fn half_open(case: &Case<'_>) -> Option<Verdict> {
 
 /// An end that sends with 255 and takes nothing of what the other sends with less. Some speakers set their TTL only once
 /// they have accepted, so that the SYN-ACK still passes (FRR 8.4, observed).
-fn ttl_security(case: &Case<'_>) -> Option<Verdict> {
+pub(super) fn ttl_security(case: &Case<'_>) -> Option<Verdict> {
     [0, 1].into_iter().find_map(|index| {
         let (side, a, b) = case.side(index);
         let (other, ..) = case.side(1 - index);

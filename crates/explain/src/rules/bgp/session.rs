@@ -1,7 +1,7 @@
 //! Sessions that were up.
 
 use super::Case;
-use super::attempt::notified;
+use super::attempt::{notified, ttl_security};
 use crate::follow::Moment;
 use crate::follow::connection::QuotedKind;
 use crate::follow::side::{SMALL, Side, families};
@@ -15,12 +15,16 @@ const TRIED_FOR: f64 = 2.0;
 /// Seconds of a closed window that mean something.
 const CLOSED: f64 = 10.0;
 
+/// KEEPALIVEs that are a flood if they come faster than two a second.
+const FLOOD: u64 = 20;
+
 /// Seconds in which who has routes announces them, where no End-of-RIB says that there are none.
 const SETTLED: f64 = 30.0;
 
 /// What was wrong with a session, if anything.
 pub(super) fn judge(case: &Case<'_>) -> Vec<Verdict> {
-    let mut verdicts: Vec<Verdict> = ended(case).or_else(|| stuck(case)).into_iter().collect();
+    let mut verdicts: Vec<Verdict> =
+        ended(case).or_else(|| stuck(case)).or_else(|| ttl_security(case)).into_iter().collect();
     verdicts.extend(contents(case));
     verdicts
 }
@@ -154,8 +158,27 @@ fn contents(case: &Case<'_>) -> Vec<Verdict> {
             verdicts.extend(Verdict::new("malformed-update", a, b, *at).map(|v| v.shown(words, &[*at])));
         }
     }
+    verdicts.extend([0, 1].into_iter().filter_map(|index| flood(case, index)));
     verdicts.extend(without_routes(case, up));
     verdicts
+}
+
+/// KEEPALIVEs without end.
+fn flood(case: &Case<'_>, index: usize) -> Option<Verdict> {
+    let (side, a, b) = case.side(index);
+    let number = side.count(MessageType::Keepalive);
+    let (first, last) = (side.first_of(MessageType::Keepalive)?, side.last_of(MessageType::Keepalive)?);
+    let seconds = last.since(first);
+    if number < FLOOD || seconds * 2.0 > number as f64 {
+        return None;
+    }
+    let words = format!("{number} KEEPALIVEs in {seconds:.3} s");
+    let mut verdict = Verdict::new("keepalive-flood", a, b, last)?.shown(words, &[first, last]);
+    for opened in case.connection.sides.iter().filter_map(|side| side.opened.as_ref()) {
+        let words = format!("an OPEN says a hold time of {} s", opened.hold_time);
+        verdict = verdict.shown(words, &[opened.at]);
+    }
+    Some(verdict)
 }
 
 /// Whether routes are missing where they are to be expected; only with a capture that has all.

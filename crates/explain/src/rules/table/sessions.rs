@@ -61,6 +61,17 @@ pub(super) static SESSIONS: &[Rule] = &[
         ..rule("zero-window", 88, Error, "zero window for long")
     },
     Rule {
+        rests_on: "RFC 4271 §4.4: KEEPALIVEs must not be sent more often than once a second; §6.2: a hold time of 1 or 2 s is not \
+                   acceptable; OpenBGPD 7.7 takes it and floods (observed)",
+        says: "{a} sends KEEPALIVEs to {b} without a pause.",
+        alternatives: &[
+            "a hold time of 1 or 2 s, a third of which is rounded to nothing",
+            "the timers of {a} are broken",
+        ],
+        next: &["look at the hold times of both ends: 0, or at least 3 s"],
+        ..rule("keepalive-flood", 62, Error, "KEEPALIVEs without end")
+    },
+    Rule {
         rests_on: "RFC 4724 §4: a connection that ends without a NOTIFICATION is what a restarting speaker leaves",
         says: "The session was up, and {a} broke it off without a NOTIFICATION.",
         alternatives: &[
