@@ -80,19 +80,27 @@ pub(crate) fn set_never_fragment(socket: &impl AsFd, v4: bool) -> io::Result<()>
 
 /// Fills in the start of `struct tcp_info`; how many octets of it the kernel has.
 pub(crate) fn tcp_info(socket: &impl AsFd, info: &mut [u8]) -> io::Result<usize> {
-    let mut length = socklen_t::try_from(info.len()).map_err(io::Error::other)?;
-    // SAFETY: `info` is borrowed alone, and `length` says how long it is, so the kernel writes within it during the call and
+    get(socket, libc::IPPROTO_TCP, libc::TCP_INFO, info)
+}
+
+/// Reads an option into `value`; how many octets of it the kernel has filled in.
+fn get(socket: &impl AsFd, level: c_int, name: c_int, value: &mut [u8]) -> io::Result<usize> {
+    let mut length = socklen_t::try_from(value.len()).map_err(io::Error::other)?;
+    // SAFETY: `value` is borrowed alone, and `length` says how long it is, so the kernel writes within it during the call and
     // keeps nothing; octets have no invalid values. The descriptor is open as long as `socket` is borrowed.
     let result = unsafe {
-        libc::getsockopt(
-            socket.as_fd().as_raw_fd(),
-            libc::IPPROTO_TCP,
-            libc::TCP_INFO,
-            info.as_mut_ptr().cast(),
-            &mut length,
-        )
+        libc::getsockopt(socket.as_fd().as_raw_fd(), level, name, value.as_mut_ptr().cast(), &mut length)
     };
-    if result == 0 { Ok((length as usize).min(info.len())) } else { Err(io::Error::last_os_error()) }
+    if result == 0 { Ok((length as usize).min(value.len())) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Octets of memory that what has come takes up.
+pub(crate) fn receive_memory(socket: &impl AsFd) -> io::Result<u32> {
+    // SK_MEMINFO_RMEM_ALLOC is the first of the words of linux/sock_diag.h.
+    let mut words = [0_u8; 64];
+    let length = get(socket, libc::SOL_SOCKET, libc::SO_MEMINFO, &mut words)?;
+    let first = words.get(..length).and_then(|words| words.first_chunk::<4>());
+    first.map(|word| u32::from_ne_bytes(*word)).ok_or_else(|| io::Error::from(io::ErrorKind::UnexpectedEof))
 }
 
 /// The kernel's priority of what we send, which queues and tags of VLANs may be made of: 0..=7.

@@ -187,7 +187,9 @@ impl Node {
             let covers = |a: &trunkline_view::Address| {
                 trunkline_core::Prefix::new(a.address, a.length).is_some_and(|p| p.contains(facts.neighbor))
             };
-            if let Reach::Nowhere(_) = way.reach
+            // A route by a router may be left when the link to the neighbor itself is down.
+            if let Reach::Nowhere(_) | Reach::Via(_) = way.reach
+                && !interfaces.iter().any(|i| i.up && i.addresses.iter().any(covers))
                 && let Some(down) = interfaces.iter().find(|i| !i.up && i.addresses.iter().any(covers))
             {
                 (way.interface, way.up) = (Some(down.name.clone()), false);

@@ -235,7 +235,7 @@ pub struct Tcp {
     pub window_limited: f64,
     /// Seconds since data last came.
     pub silent: f64,
-    /// Segments that came ahead of a gap.
+    /// Octets of memory that hold segments which came ahead of a gap.
     pub ahead_of_gap: u32,
 }
 

@@ -15,6 +15,9 @@ const OVERDUE: f64 = 4.0;
 /// Times that a segment was sent again before it counts as lost.
 const LOST: u32 = 2;
 
+/// Octets of an OPEN with all its capabilities, and no more messages.
+const OPEN: u64 = 150;
+
 /// Collisions that are no accident.
 const COLLISIONS: u32 = 3;
 
@@ -34,8 +37,7 @@ pub(super) static ROWS: &[Row<Attempt>] = &[
     Row { id: "closed-before-open", finds: |facts, a| closed(facts, a, false) },
     Row { id: "stuck-after-open", finds: stuck },
     Row { id: "dropped-after-open", finds: dropped },
-    Row { id: "mtu-black-hole", finds: |facts, a| black_hole(facts, a, true) },
-    Row { id: "mtu-black-hole", finds: |facts, a| black_hole(facts, a, false) },
+    Row { id: "mtu-black-hole", finds: black_hole },
     Row { id: "zero-window", finds: not_reading },
     Row { id: "broken-off", finds: broken_off },
     Row { id: "cannot-connect", finds: cannot },
@@ -95,10 +97,21 @@ pub(super) fn told(facts: &Facts, attempt: &Attempt) -> Option<(&'static Rule, F
         ((4 | 8, _), _, Stage::Established) if tcp.is_some_and(window_closed) => {
             return sharper("zero-window", peer());
         }
-        ((4 | 8, _), _, Stage::Established) if tcp.is_some_and(sends_in_vain) => {
+        // The peer says, or its KEEPALIVEs say, that it is there: else the way is dead for all packets.
+        ((4, _), false, Stage::Established) | ((8, _), true, Stage::Established)
+            if tcp.is_some_and(sends_in_vain) =>
+        {
             return sharper("mtu-black-hole", Found::new(ours(facts, Some(attempt)), facts.neighbor));
         }
-        ((4 | 8, _), _, Stage::Established) if tcp.is_some_and(small_in_vain) => {
+        ((4, _), false, Stage::Established) | ((8, _), true, Stage::Established)
+            if tcp.is_some_and(small_in_vain) =>
+        {
+            return sharper("unacknowledged", peer());
+        }
+        // Silent, but from the start: all it has ever taken is the OPEN.
+        ((4, _), true, Stage::Established)
+            if tcp.is_some_and(|tcp| small_in_vain(tcp) && tcp.acknowledged < OPEN) =>
+        {
             return sharper("unacknowledged", peer());
         }
         ((4, _), true, Stage::Established) if tcp.is_some_and(receives_in_vain) => {
@@ -222,15 +235,15 @@ fn tcp_words(facts: &Facts, attempt: &Attempt) -> Option<String> {
 }
 
 fn unacknowledged(facts: &Facts, attempt: &Attempt) -> Option<Found> {
-    let waits = overdue(attempt) || attempt.end == End::NoAnswer;
-    let tcp = facts.tcp_of(attempt).filter(|tcp| small_in_vain(tcp))?;
-    if !waits || attempt.stage < Stage::Connected {
+    let tcp = facts.tcp_of(attempt);
+    let waits = overdue(attempt) && attempt.stage != Stage::Established && tcp.is_some_and(small_in_vain);
+    if !(waits || attempt.end == End::NoAnswer) || attempt.stage < Stage::Connected {
         return None;
     }
     let ttl = facts.config.ttl.map(|ttl| format!("packets to it leave with a TTL of {ttl}"));
     Some(
         peer(facts, attempt)
-            .seen(super::up::tcp_words(tcp))
+            .seen_if(tcp.map(super::up::tcp_words))
             .seen_if(ttl)
             .excludes("{a} demands a TTL", facts.config.ttl == Some(255)),
     )
@@ -270,19 +283,12 @@ fn dropped(facts: &Facts, attempt: &Attempt) -> Option<Found> {
 }
 
 fn ended_up(attempt: &Attempt) -> bool {
-    let ended = matches!(attempt.end, End::Closed | End::Reset | End::NoAnswer | End::Icmp { .. });
-    ended && attempt.stage == Stage::Established
+    matches!(attempt.end, End::Closed | End::Reset) && attempt.stage == Stage::Established
 }
 
-fn black_hole(facts: &Facts, attempt: &Attempt, sends: bool) -> Option<Found> {
-    let of = if sends { sends_in_vain } else { receives_in_vain };
-    let tcp = facts.tcp_of(attempt).filter(|tcp| of(tcp)).filter(|_| ended_up(attempt))?;
-    // The peer closes an orderly session, too, while something is on the way.
-    if !sends && matches!(attempt.end, End::Closed | End::Reset) {
-        return None;
-    }
-    let us = ours(facts, Some(attempt));
-    let found = if sends { Found::new(us, facts.neighbor) } else { Found::new(facts.neighbor, us) };
+fn black_hole(facts: &Facts, attempt: &Attempt) -> Option<Found> {
+    let tcp = facts.tcp_of(attempt).filter(|tcp| sends_in_vain(tcp)).filter(|_| ended_up(attempt))?;
+    let found = Found::new(ours(facts, Some(attempt)), facts.neighbor);
     Some(found.seen(in_words(facts, attempt)).seen(super::up::tcp_words(tcp)))
 }
 

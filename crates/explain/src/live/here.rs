@@ -94,10 +94,16 @@ fn none_beyond(facts: &Facts, stage: Stage) -> bool {
     facts.attempts.iter().all(|a| a.stage <= stage || (!attempts::is_running(a) && a.ago.1 > OLD))
 }
 
+/// Whether the newest connection of ours has not come further, nor any that there is.
+fn still_connecting(facts: &Facts) -> bool {
+    let beyond = |a: &Attempt| a.stage > Stage::Connecting;
+    !newest(facts).is_some_and(beyond) && !facts.attempts.iter().any(|a| attempts::is_running(a) && beyond(a))
+}
+
 fn unanswered(facts: &Facts, (): &()) -> Option<Found> {
     let way = facts.way.as_ref()?;
     let state = way.next_hop.as_deref().filter(|state| matches!(*state, "failed" | "incomplete"))?;
-    if !none_beyond(facts, Stage::Connecting) {
+    if !still_connecting(facts) {
         return None;
     }
     let target = match &way.reach {
@@ -124,7 +130,7 @@ fn unanswered(facts: &Facts, (): &()) -> Option<Found> {
 fn multihop(facts: &Facts, (): &()) -> Option<Found> {
     let external = facts.asn.0 != facts.asn.1;
     let via = matches!(facts.way.as_ref()?.reach, Reach::Via(_));
-    if !external || !via || facts.config.ttl != Some(1) || !none_beyond(facts, Stage::Connecting) {
+    if !external || !via || facts.config.ttl != Some(1) || !still_connecting(facts) {
         return None;
     }
     let exceeded = |a: &&Attempt| matches!(a.end, End::Icmp { exceeded: true, .. });

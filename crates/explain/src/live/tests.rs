@@ -303,7 +303,16 @@ fn cases() -> Vec<Case> {
             was_up(End::Sent(told(4, 0)), Tcp { received: 90, ahead_of_gap: 3, ..Tcp::default() }),
             was_up(End::Sent(told(4, 0)), Tcp { received: 90, ..Tcp::default() }),
         ),
-        ("mtu-black-hole", was_up(End::NoAnswer, lost()), was_up(End::NoAnswer, closed_window())),
+        ("mtu-black-hole", was_up(End::Reset, lost()), was_up(End::Reset, closed_window())),
+        // Nothing is heard of the peer either: the way is dead for all.
+        ("mtu-black-hole", was_up(End::Sent(told(8, 0)), lost()), was_up(End::Sent(told(4, 0)), lost())),
+        (
+            "unacknowledged",
+            was_up(End::Sent(told(4, 0)), Tcp { acknowledged: 59, ..small() }),
+            // It has taken more before: the way may have broken for all packets.
+            was_up(End::Sent(told(4, 0)), Tcp { acknowledged: 900, ..small() }),
+        ),
+        ("unacknowledged", was_up(End::NoAnswer, lost()), was_up(End::Reset, lost())),
         (
             "zero-window",
             was_up(End::Sent(told(8, 0)), closed_window()),
@@ -346,6 +355,11 @@ fn cases() -> Vec<Case> {
             "mtu-black-hole",
             up_with(|tcp| *tcp = Tcp { ..lost() }),
             up_with(|tcp| *tcp = Tcp { retransmits: 1, ..lost() }),
+        ),
+        (
+            "mtu-black-hole",
+            up_with(|tcp| *tcp = Tcp { silent: 2.0, ..lost() }),
+            up_with(|tcp| *tcp = Tcp { silent: 8.0, ..lost() }),
         ),
         (
             "mtu-black-hole",

@@ -49,7 +49,7 @@ pub(super) fn tcp_words(tcp: &Tcp) -> String {
         parts.push(format!("its window kept us from sending for {} in all", count(tcp.window_limited)));
     }
     if tcp.ahead_of_gap > 0 {
-        parts.push(format!("{} segments came while an earlier one was missing", tcp.ahead_of_gap));
+        parts.push("later segments are here while an earlier one is missing".to_owned());
     }
     parts.join("; ")
 }
@@ -72,7 +72,7 @@ fn keepalive(facts: &Facts) -> f64 {
 
 fn sends_in_vain(facts: &Facts, (): &()) -> Option<Found> {
     let tcp = tcp(facts)?;
-    if tcp.retransmits < LOST || !attempts::sends_in_vain(tcp) {
+    if tcp.retransmits < LOST || !attempts::sends_in_vain(tcp) || tcp.silent > keepalive(facts) {
         return None;
     }
     let mut found = Found::new(ours(facts, None), facts.neighbor).seen(tcp_words(tcp));
@@ -96,7 +96,8 @@ fn sends_in_vain(facts: &Facts, (): &()) -> Option<Found> {
 }
 
 fn unacknowledged(facts: &Facts, (): &()) -> Option<Found> {
-    let tcp = tcp(facts).filter(|tcp| tcp.retransmits >= LOST && attempts::small_in_vain(tcp))?;
+    let lost = |tcp: &&Tcp| tcp.retransmits >= LOST && attempts::small_in_vain(tcp);
+    let tcp = tcp(facts).filter(lost).filter(|tcp| tcp.silent <= keepalive(facts))?;
     let ttl = facts.config.ttl.map(|ttl| format!("packets to it leave with a TTL of {ttl}"));
     Some(
         Found::new(facts.neighbor, ours(facts, None))
@@ -108,7 +109,7 @@ fn unacknowledged(facts: &Facts, (): &()) -> Option<Found> {
 
 fn receives_in_vain(facts: &Facts, (): &()) -> Option<Found> {
     let tcp = tcp(facts)?;
-    let gap = tcp.ahead_of_gap > 0 && tcp.received > 0 && tcp.silent > keepalive(facts);
+    let gap = tcp.ahead_of_gap > 0 && tcp.received > 0 && tcp.silent > SETTLED;
     gap.then(|| Found::new(facts.neighbor, ours(facts, None)).seen(tcp_words(tcp)))
 }
 

@@ -19,14 +19,19 @@ const NOTSENT_BYTES: usize = 144;
 const RWND_LIMITED: usize = 176;
 const BYTES_SENT: usize = 200;
 const BYTES_RETRANS: usize = 208;
-const RCV_OOOPACK: usize = 224;
 const SND_WND: usize = 228;
 
 /// Of a socket; none: the kernel does not say.
 pub(crate) fn facts(socket: &impl AsFd) -> Option<Tcp> {
     let mut octets = [0; LENGTH];
     let length = sockopt::tcp_info(socket, &mut octets).ok()?;
-    Some(read(octets.get(..length)?))
+    let mut tcp = read(octets.get(..length)?);
+    // What the socket holds and does not give out came ahead of a gap.
+    let readable = rustix::io::ioctl_fionread(socket.as_fd());
+    if let (Ok(0), Ok(held)) = (readable, sockopt::receive_memory(socket)) {
+        tcp.ahead_of_gap = held;
+    }
+    Some(tcp)
 }
 
 fn read(info: &[u8]) -> Tcp {
@@ -55,7 +60,7 @@ fn read(info: &[u8]) -> Tcp {
         window: word(SND_WND),
         window_limited: long(RWND_LIMITED) as f64 / 1e6,
         silent: f64::from(word(LAST_DATA_RECV).unwrap_or(0)) / 1e3,
-        ahead_of_gap: word(RCV_OOOPACK).unwrap_or(0),
+        ahead_of_gap: 0,
     }
 }
 

@@ -82,7 +82,7 @@ pub(super) static LIVE: &[Rule] = &[
         alternatives: &[
             "{a} demands a TTL that the packets of {b} have not (ttl-security at {a} only; its counter TCPMinTTLDrop rises)",
             "a filter that lets the handshake pass and not the data",
-            "the path takes no packet of this size",
+            "the path takes no packet of this size, or broke just then",
         ],
         next: &[
             "compare ttl-security of both ends",
