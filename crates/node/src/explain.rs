@@ -8,6 +8,7 @@ use crate::node::Node;
 use crate::{NodeOutput, Wanted};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::ops::Bound;
 use trunkline_core::{Duration, Instant, Outbox, earliest};
 use trunkline_explain::live;
 use trunkline_view::explain::{NeighborExplanation, NeighborQuery};
@@ -25,6 +26,8 @@ const PER_SECOND: u32 = 20;
 pub(crate) struct Explaining {
     /// Whose turn it is, as soon as there is room.
     waiting: BTreeSet<IpAddr>,
+    /// Who was taken from there last: the next one is that of the next address, so that none waits for ever.
+    last: Option<IpAddr>,
     /// When all that are down are judged again.
     again: Option<Instant>,
     /// The second that runs, and how many were judged in it.
@@ -40,6 +43,16 @@ impl Explaining {
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         let room = (!self.waiting.is_empty()).then_some(self.second.0 + Duration::from_secs(1));
         earliest([room, self.again])
+    }
+
+    /// Takes the one whose turn it is.
+    fn next(&mut self) -> Option<IpAddr> {
+        let after = self.last.map_or(Bound::Unbounded, Bound::Excluded);
+        let next = self.waiting.range((after, Bound::Unbounded)).next().or_else(|| self.waiting.first());
+        let next = *next?;
+        self.waiting.remove(&next);
+        self.last = Some(next);
+        Some(next)
     }
 
     /// Whether there is room for one more in this second.
@@ -83,7 +96,7 @@ impl Node {
             return;
         }
         for _ in 0..PER_SECOND {
-            let Some(neighbor) = self.explaining.waiting.pop_first() else { break };
+            let Some(neighbor) = self.explaining.next() else { break };
             self.examine(now, neighbor, out);
         }
     }
@@ -240,6 +253,31 @@ fn unknown_words(address: IpAddr, known: &[IpAddr]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_has_its_turn_however_often_all_come_again() {
+        let all: Vec<IpAddr> = (0..100).map(|i| IpAddr::from([192, 0, 2, i])).collect();
+        let mut explaining = Explaining::default();
+        let mut taken = BTreeSet::new();
+        for _ in 0..10 {
+            explaining.waiting.extend(&all);
+            taken.extend((0..10).filter_map(|_| explaining.next()));
+        }
+        assert_eq!(taken.len(), 100);
+        explaining.waiting.clear();
+        assert_eq!(explaining.next(), None);
+    }
+
+    #[test]
+    fn no_more_are_judged_in_a_second_than_there_is_room_for() {
+        let mut explaining = Explaining::default();
+        let at = |ms| Instant::from_secs(9) + Duration::from_millis(ms);
+        let judged =
+            |explaining: &mut Explaining, ms| (0..100).filter(|_| explaining.has_room(at(ms))).count();
+        assert_eq!(judged(&mut explaining, 0), PER_SECOND as usize);
+        assert_eq!(judged(&mut explaining, 999), 0);
+        assert_eq!(judged(&mut explaining, 1000), PER_SECOND as usize);
+    }
 
     #[test]
     fn an_unknown_neighbor_is_told_who_there_is() {
