@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 use trunkline_explain::capture::Capture;
 use trunkline_explain::follow::Facts;
-use trunkline_explain::rules::{Severity, judge};
+use trunkline_explain::rules::{Judged, Severity, judge};
 
 /// What may be said first of each signature; "": nothing.
 const RIGHT: &[&[&str]] = &[
@@ -60,6 +60,13 @@ const ENDS: &[&str] = &["healthy-ends-bird-frr", "healthy-ends-openbgpd-bird", "
 
 /// The rules of the verdicts on a capture, each with its severity.
 fn verdicts(name: &str) -> Vec<(Severity, &'static str)> {
+    let judged = judged(name);
+    let all = judged.iter().flat_map(|judged| &judged.verdicts);
+    all.map(|verdict| (verdict.severity, verdict.rule.id)).collect()
+}
+
+/// What is judged of a capture.
+fn judged(name: &str) -> Vec<Judged> {
     let octets = std::fs::read(directory().join(format!("{name}.pcap"))).unwrap();
     let mut capture = Capture::new(octets.as_slice());
     let mut facts = Facts::default();
@@ -67,9 +74,15 @@ fn verdicts(name: &str) -> Vec<(Severity, &'static str)> {
         facts.add(&frame);
     }
     facts.finish(capture.dropped());
-    let judged = judge(&facts, None);
-    let all = judged.iter().flat_map(|judged| &judged.verdicts);
-    all.map(|verdict| (verdict.severity, verdict.rule.id)).collect()
+    judge(&facts, None)
+}
+
+#[test]
+fn at_the_far_side_of_a_black_hole_it_is_seen_that_something_was_lost() {
+    let judged = judged("s24-mtu-far-side");
+    let verdict = judged.iter().flat_map(|judged| &judged.verdicts).next().unwrap();
+    let words: Vec<&str> = verdict.evidence.iter().map(|evidence| evidence.words.as_str()).collect();
+    assert!(words.iter().any(|words| words.contains("has sent 2134 octets more")), "{words:?}");
 }
 
 fn directory() -> PathBuf {

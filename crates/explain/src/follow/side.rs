@@ -450,6 +450,13 @@ impl Side {
         }
     }
 
+    /// Octets that it has sent, by its numbers, which the other side does not acknowledge and the capture has not.
+    pub fn lost(&self) -> Option<u32> {
+        let (reached, acknowledged) = (self.reached?, self.acknowledged?);
+        let seen = self.stream.as_ref()?.next();
+        (reached.gt(acknowledged) && seen.le(acknowledged)).then(|| reached.0.wrapping_sub(acknowledged.0))
+    }
+
     /// Whether it has acknowledged what `other` sent.
     pub fn acknowledges(&self, other: &Side) -> bool {
         other.is_acknowledged()

@@ -233,6 +233,11 @@ fn options(network: &mut Network, session: &Session, external: bool) -> [String;
         }
         used.push("roles");
     }
+    // At one end only, each end may choose another connection of two.
+    if chance.percent(10) {
+        each(&mut both, ", collision-detect-established = true");
+        used.push("collisions with sessions");
+    }
     for end in &mut both {
         if chance.percent(60) {
             // Shorter than it takes to send again, or to find another way, would be no healthy choice.
@@ -252,7 +257,6 @@ fn options(network: &mut Network, session: &Session, external: bool) -> [String;
             (20, ", graceful-restart-helper = false", "no restart helper"),
             (10, ", track-tcp-state = true", "TCP state tracked"),
             (10, ", notification-without-open = true", "NOTIFICATION without OPEN"),
-            (10, ", collision-detect-established = true", "collisions with sessions"),
             (20, ", maximum-prefixes = 10000", "a bound on prefixes"),
             (20, ", connect-retry = 3", "quick retries"),
         ] {
@@ -274,7 +278,8 @@ fn flap(network: &mut Network, begins: usize, networks: &str) {
         network.step(at, "set.r1.bgp.networks = []");
         network.step(at + away, &format!("set.r1.{networks}"));
     }
-    if network.chance.percent(25) {
+    // One whose link is told by others would meanwhile send the other way round.
+    if network.chance.percent(25) && !network.features.contains("redistribution") {
         network.features.insert("a router that comes late");
         network.set("r2", "interface.eth0.enabled = false");
         let at = network.chance.between(1, 15);

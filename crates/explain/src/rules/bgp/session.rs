@@ -74,10 +74,20 @@ fn last_words(case: &Case<'_>, verdict: Verdict) -> Verdict {
     let silent = ends.iter().find(|(_, address, _)| address.to_string() == verdict.ends.1);
     let Some((side, address, _)) = silent else { return verdict };
     let at = verdict.when.0;
-    match side.last_heard() {
+    let verdict = match side.last_heard() {
         Some(heard) => {
             let words = format!("the last message of {address} was {:.0} s before", at.since(heard));
             verdict.shown(words, &[heard])
+        }
+        None => verdict,
+    };
+    match side.lost() {
+        Some(octets) => {
+            let words = format!(
+                "{address} has sent {octets} octets more, which are not acknowledged, and of which the capture has none: \
+                 they were lost before"
+            );
+            verdict.shown(words, &[])
         }
         None => verdict,
     }
