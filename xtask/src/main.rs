@@ -31,6 +31,9 @@ cargo xtask TASK
                            memory comes back, and stays, when feeds come and go
   bench capture [MEGABYTES [ROUNDS]]
                            a capture of full tables, read by us, tcpdump and tshark (default 1000 MB, 3 rounds)
+  bench latency [SECONDS [DAEMON]]
+                           measure how long a route takes through a full table that is loaded, shown, reloaded, beside BIRD: each
+                           part so long (default 10 s; as root)
   bench [ARGUMENT…]        measure against BIRD 2, where the benchmark lies beside the repository; its arguments follow
 ";
 
@@ -65,6 +68,7 @@ fn main() -> ExitCode {
         ["bench", "micro", rest @ ..] => run::bench_micro(&root, rest),
         ["bench", "scale", rest @ ..] => run::bench_scale(&root, rest),
         ["bench", "capture", rest @ ..] => run::bench_capture(&root, rest),
+        ["bench", "latency", rest @ ..] => run::bench_latency(&root, rest),
         ["bench-client", port, mode] => bench_tcp::measure(port, mode),
         ["bench-server"] => bench_tcp::serve(),
         ["bench", rest @ ..] => run::bench(&root, rest),

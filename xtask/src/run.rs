@@ -71,12 +71,27 @@ pub(crate) fn bench_lab(root: &Path) -> Outcome {
 
 /// RIP beside ripd and BIRD, by the harness of the interoperability tests.
 pub(crate) fn bench_rip(root: &Path, arguments: &[&str]) -> Outcome {
+    interop_example(root, &[], "interop_rip", arguments)
+}
+
+/// How long a route takes through a daemon that has much to do, for us and for BIRD.
+pub(crate) fn bench_latency(root: &Path, arguments: &[&str]) -> Outcome {
+    interop_example(root, &["--release"], "interop_latency", arguments)
+}
+
+fn interop_example(root: &Path, flags: &[&str], name: &str, arguments: &[&str]) -> Outcome {
     let binary = match std::env::var_os("TRUNKLINE_BIN") {
         Some(path) => PathBuf::from(path),
         None => release(root)?,
     };
     let mut command = cargo(root);
-    command.args(["run", "--quiet", "--package", "trunkline-interop", "--example", "interop_rip", "--"]);
+    command.args(["run", "--quiet"]).args(flags).args([
+        "--package",
+        "trunkline-interop",
+        "--example",
+        name,
+        "--",
+    ]);
     run(command.args(arguments).env("TRUNKLINE_BIN", binary))
 }
 

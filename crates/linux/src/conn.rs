@@ -12,9 +12,6 @@ use trunkline_core::{ConnId, Prefix};
 /// Octets asked of the node at once. A peer that does not read costs about so much memory here, no more.
 const PULL_LIMIT: usize = 64 * 1024;
 
-/// Pulls for one connection in a turn; the others come next.
-const PULLS_PER_TURN: usize = 8;
-
 /// Reads of a lingering connection in a turn.
 const LINGER_READS: usize = 8;
 
@@ -256,14 +253,14 @@ impl Conn {
         }
     }
 
-    /// Writes what was left over, then what the node has, as far as the socket takes it.
+    /// Writes what was left over, then one pull of what the node has, as far as the socket takes it.
     pub(crate) fn flush(&mut self, scratch: &mut Vec<u8>, pull: Pull<'_>) -> Flushed {
         if self.connecting || !self.writable || self.write_error.is_some() {
             return Flushed::default();
         }
         let was_pending = !self.leftover.is_empty();
         let (mut progress, mut again) = (false, false);
-        let result = self.flush_rounds(scratch, pull, &mut progress, &mut again);
+        let result = self.flush_once(scratch, pull, &mut progress, &mut again);
         let pending = !self.leftover.is_empty();
         self.writable = !pending;
         self.has_sent |= progress;
@@ -276,7 +273,7 @@ impl Conn {
         Flushed { written: tell.then_some(pending), again, broken: false }
     }
 
-    fn flush_rounds(
+    fn flush_once(
         &mut self,
         scratch: &mut Vec<u8>,
         pull: Pull<'_>,
@@ -284,19 +281,13 @@ impl Conn {
         again: &mut bool,
     ) -> io::Result<()> {
         *progress |= self.leftover.write_to(&mut self.stream)?;
-        for _ in 0..PULLS_PER_TURN {
-            if !self.leftover.is_empty() {
-                break;
-            }
+        if self.leftover.is_empty() {
             scratch.clear();
             let more = pull(PULL_LIMIT, scratch);
             let n = write_some(&mut self.stream, scratch)?;
             *progress |= n > 0;
             self.leftover.keep(&scratch[n..]);
-            *again = more && !scratch.is_empty() && self.leftover.is_empty();
-            if !*again {
-                break;
-            }
+            *again = more && self.leftover.is_empty();
         }
         Ok(())
     }

@@ -109,12 +109,9 @@ impl Shared {
         command.refuse(why);
     }
 
-    /// Takes at most `limit` commands; the second value says whether more wait.
-    pub(crate) fn take(&self, limit: usize) -> (VecDeque<Command>, bool) {
-        let mut queue = lock(&self.queue);
-        let n = queue.commands.len().min(limit);
-        let taken = queue.commands.drain(..n).collect();
-        (taken, !queue.commands.is_empty())
+    /// Takes the next command.
+    pub(crate) fn take(&self) -> Option<Command> {
+        lock(&self.queue).commands.pop_front()
     }
 
     /// No command is accepted from now on; those that wait are refused.
@@ -271,9 +268,8 @@ mod tests {
         let all: Vec<_> = (0..=MAX_COMMANDS).map(|_| ask(&handle, Query::Node)).collect();
         assert!(is_unavailable(&all[MAX_COMMANDS].try_recv().unwrap()));
         handle.shutdown();
-        let (taken, more) = handle.shared.take(usize::MAX);
-        assert!(!more);
-        assert!(matches!(taken.back(), Some(Command::Shutdown)));
+        let last = std::iter::from_fn(|| handle.shared.take()).last();
+        assert!(matches!(last, Some(Command::Shutdown)));
     }
 
     #[test]

@@ -8,8 +8,8 @@ use trunkline_bgp::{BestRoute, Bgp};
 use trunkline_core::Prefix;
 use trunkline_view::{Route, RouteNextHop, RouteSource, RoutesView};
 
-/// The most routes in one answer.
-const MAX_PAGE: u32 = 10_000;
+/// The most routes in one answer, whoever asks for more: a few milliseconds of work.
+const MAX_PAGE: u32 = 1000;
 /// Set in the cursor of a page that starts in BGP's table; below it, the number of routes already shown. JSON readers
 /// hold numbers of this size exactly.
 const IN_BGP: u64 = 1 << 52;

@@ -243,6 +243,15 @@ impl Trunkline {
         self.space.output(&argv)
     }
 
+    /// The same, where nobody wants to read what it prints; it must succeed.
+    #[track_caller]
+    pub fn cli_to_nowhere(&self, arguments: &[&str]) {
+        let mut command = Command::new("ip");
+        command.args(["netns", "exec", self.space.name()]).arg(&self.binary).args(arguments);
+        command.arg("--socket").arg(&self.socket).stdin(Stdio::null()).stdout(Stdio::null());
+        assert!(command.status().unwrap().success(), "trunkline {arguments:?}");
+    }
+
     /// The program with these arguments, to be started as a process of its own.
     pub fn argv(&self, arguments: &[&str]) -> Vec<String> {
         let program = self.binary.to_string_lossy().into_owned();

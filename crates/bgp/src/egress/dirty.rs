@@ -40,6 +40,22 @@ impl RouteSet {
         self.summary[at / 64] |= 1 << (at % 64);
     }
 
+    /// Inserts all below `end`.
+    pub(crate) fn fill(&mut self, end: u32) {
+        if end == 0 {
+            return;
+        }
+        self.insert(RouteIdx(end - 1));
+        let (whole, rest) = (end as usize / 64, end % 64);
+        self.words[..whole].fill(!0);
+        if rest > 0 {
+            self.words[whole] |= (1 << rest) - 1;
+        }
+        let words = end.div_ceil(64) as usize;
+        (0..words).for_each(|at| self.summary[at / 64] |= 1 << (at % 64));
+        self.len = self.words.iter().map(|word| word.count_ones()).sum();
+    }
+
     pub(crate) fn remove(&mut self, idx: RouteIdx) {
         let at = idx.0 as usize / 64;
         let Some(word) = self.words.get_mut(at) else { return };
@@ -130,6 +146,10 @@ mod tests {
         fn behaves_like_a_set(ops in prop::collection::vec((0u32..20_000, 0u8..3), 1..400)) {
             let (mut set, mut model) = (RouteSet::default(), BTreeSet::new());
             for (i, op) in ops {
+                if i % 50 == 0 {
+                    set.fill(i / 10);
+                    model.extend(0..i / 10);
+                }
                 match op {
                     0 => { set.insert(RouteIdx(i)); model.insert(i); }
                     1 => { set.remove(RouteIdx(i)); model.remove(&i); }

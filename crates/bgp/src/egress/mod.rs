@@ -32,6 +32,8 @@ use trunkline_wire::bgp::{Family, RouteRefresh, RouteRefreshSubtype, emit_end_of
 
 /// Destinations in one chunk. Tests have small ones, so that members are soon far behind.
 const CHUNK_ROUTES: usize = if cfg!(test) { 32 } else { 4096 };
+/// Chunks made for a member in one go: where nothing of them is for it, it is no octets that end that.
+const MAX_CHUNKS: usize = 8;
 /// Chunks that a member may be behind before it has to catch up on its own.
 const MAX_BEHIND: usize = if cfg!(test) { 3 } else { 32 };
 
@@ -52,6 +54,15 @@ struct Group {
 }
 
 impl Group {
+    /// A member that holds `held` is to be told everything. There is no other in step, so that it is so from the start.
+    fn begin_with(&mut self, held: &RouteSet, places: u32) -> Position {
+        // Whoever gave which: nobody must be passed over.
+        held.iter().for_each(|idx| self.adj_rib_out.set(idx, Some(PeerId::LOCAL)));
+        self.dirty.fill(places);
+        self.in_step = 1;
+        Position::InStep(self.first)
+    }
+
     /// One member less is in step, which would have taken this chunk next. Without any there is nothing that all of them hold.
     fn step_out(&mut self, next: u64) {
         self.in_step -= 1;
@@ -144,6 +155,15 @@ struct CatchUp {
     whole: bool,
 }
 
+impl CatchUp {
+    /// Marks every destination; the place of one that is not there tells of nothing.
+    fn mark_all(&mut self, places: u32) {
+        if !std::mem::replace(&mut self.whole, true) {
+            self.dirty.fill(places);
+        }
+    }
+}
+
 impl Sent for RouteSet {
     fn previous(&self, idx: RouteIdx) -> Option<PeerId> {
         self.contains(idx).then_some(PeerId::NONE)
@@ -216,14 +236,19 @@ impl Egress {
         }
         // Marks that wait still are owed.
         let (begin_refresh, end_refresh, end_of_rib) = owed.unwrap_or((false, false, true));
-        let mut catch_up = CatchUp { sent: held.unwrap_or_default(), ..CatchUp::default() };
-        mark_all(&mut catch_up, table);
-        if let Some(group) = self.groups[group].as_mut() {
-            group.members.push(peer);
-        }
+        let held = held.unwrap_or_default();
+        let Some(members) = self.groups[group].as_mut() else { return };
+        members.members.push(peer);
+        let position = if members.in_step == 0 {
+            members.begin_with(&held, table.places())
+        } else {
+            let mut catch_up = CatchUp { sent: held, ..CatchUp::default() };
+            catch_up.mark_all(table.places());
+            Position::CatchUp(Box::new(catch_up))
+        };
         self.members[peer.index()] = Some(Member {
             group,
-            position: Position::CatchUp(Box::new(catch_up)),
+            position,
             since: 0,
             begin_refresh,
             end_refresh,
@@ -302,7 +327,7 @@ impl Egress {
         self.fall_behind(peer);
         if let Some(Some(member)) = self.members.get_mut(peer.index()) {
             if let Position::CatchUp(catch_up) = &mut member.position {
-                mark_all(catch_up, table);
+                catch_up.mark_all(table.places());
             }
             member.begin_refresh |= enhanced;
             member.end_refresh |= enhanced;
@@ -351,8 +376,8 @@ impl Egress {
             emit_refresh(self.family, RouteRefreshSubtype::BoRR, buf);
             polled.route_refreshes += 1;
         }
-        loop {
-            if buf.len() >= limit {
+        for made in 0.. {
+            if buf.len() >= limit || made == MAX_CHUNKS {
                 polled.more = true;
                 break;
             }
@@ -489,19 +514,6 @@ impl Egress {
         };
         let needs = |g: &Group| g.needs(idx) || g.in_step < g.members.len() && g.members.iter().any(holds);
         !self.groups.iter().flatten().any(needs)
-    }
-}
-
-/// Marks every destination that is known or that the member holds.
-fn mark_all<K: Key>(catch_up: &mut CatchUp, table: &Table<K>) {
-    if std::mem::replace(&mut catch_up.whole, true) {
-        return;
-    }
-    for at in 0..table.places() {
-        let idx = RouteIdx(at);
-        if table.best(idx).is_some() || catch_up.sent.contains(idx) {
-            catch_up.dirty.insert(idx);
-        }
     }
 }
 

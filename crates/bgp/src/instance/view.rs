@@ -15,7 +15,10 @@ use trunkline_view::{Answer, ErrorKind};
 use trunkline_wire::bgp::{Attributes, Family, MpNextHop, Origin};
 
 /// Destinations looked at for one page: a page may be short, but a question never holds up routing.
-const PAGE_WORK: u64 = 50_000;
+const PAGE_WORK: u64 = 10_000;
+
+/// The most paths in one answer, whoever asks for more: some milliseconds of work.
+const MAX_PAGE: u32 = 1000;
 
 /// Whose view of the table is wanted.
 #[derive(Clone, Copy)]
@@ -162,7 +165,7 @@ impl Bgp {
                 return Answer::error(ErrorKind::Invalid, "the family is ipv4-unicast or ipv6-unicast");
             }
         };
-        let page = Page { now, scope, limit: query.limit.clamp(1, 10_000) as usize, bgp: self };
+        let page = Page { now, scope, limit: query.limit.clamp(1, MAX_PAGE) as usize, bgp: self };
         Answer::BgpRoutes(match query.prefix {
             Some(prefix) => page.prefix(prefix),
             None => page.all(query.cursor, families),

@@ -21,6 +21,29 @@ enum Slot {
     Lingering { conn: Lingering, serial: u64 },
 }
 
+/// Connections that wait for something to be done: first those of which there is news, then those that had their turn
+/// already and have more.
+#[derive(Debug, Default)]
+pub(super) struct Waiting {
+    fresh: VecDeque<usize>,
+    more: VecDeque<usize>,
+}
+
+impl Waiting {
+    pub(super) fn is_empty(&self) -> bool {
+        self.fresh.is_empty() && self.more.is_empty()
+    }
+
+    pub(super) fn pop(&mut self) -> Option<usize> {
+        self.fresh.pop_front().or_else(|| self.more.pop_front())
+    }
+
+    /// One of those that have more: one comes first in each turn, so that they are not forgotten over news.
+    pub(super) fn pop_more(&mut self) -> Option<usize> {
+        self.more.pop_front()
+    }
+}
+
 /// Connections by index (the epoll token) and by id.
 #[derive(Debug, Default)]
 pub(super) struct Connections {
@@ -28,9 +51,9 @@ pub(super) struct Connections {
     free: Vec<usize>,
     ids: BTreeMap<ConnId, usize>,
     /// To be read from: epoll said there is something, and no read has said otherwise since.
-    pub(super) to_read: VecDeque<usize>,
+    pub(super) to_read: Waiting,
     /// To be flushed at the end of the turn.
-    pub(super) to_flush: VecDeque<usize>,
+    pub(super) to_flush: Waiting,
     /// Connects that failed at once; the node is told in the next turn.
     pub(super) failed: VecDeque<(ConnId, TcpError)>,
     /// Lingering connections in the order of their deadlines: deadline, index, serial.
@@ -156,19 +179,39 @@ impl Connections {
         self.slots.len() == self.free.len()
     }
 
+    /// epoll has news of a connection.
     pub(super) fn queue_to_read(&mut self, index: usize) {
         if let Some(conn) = self.get(index)
             && !std::mem::replace(&mut conn.queued_to_read, true)
         {
-            self.to_read.push_back(index);
+            self.to_read.fresh.push_back(index);
         }
     }
 
+    /// A read has brought all that it could.
+    pub(super) fn read_again(&mut self, index: usize) {
+        if let Some(conn) = self.get(index)
+            && !std::mem::replace(&mut conn.queued_to_read, true)
+        {
+            self.to_read.more.push_back(index);
+        }
+    }
+
+    /// The node has something for a connection.
     pub(super) fn queue_to_flush(&mut self, index: usize) {
         if let Some(conn) = self.get(index)
             && !std::mem::replace(&mut conn.queued_to_flush, true)
         {
-            self.to_flush.push_back(index);
+            self.to_flush.fresh.push_back(index);
+        }
+    }
+
+    /// The socket took all, and the node may have more.
+    pub(super) fn flush_again(&mut self, index: usize) {
+        if let Some(conn) = self.get(index)
+            && !std::mem::replace(&mut conn.queued_to_flush, true)
+        {
+            self.to_flush.more.push_back(index);
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Commands from other threads, reload and shutdown.
 
 use super::{EventLoop, listen_addresses};
+use crate::clock;
 use crate::handle::{Command, Reply, not_reloaded};
 use crate::rip::RipSocket;
 use crate::start::{listen_problem, rip_problem};
@@ -9,8 +10,8 @@ use trunkline_node::NodeInput;
 use trunkline_node::config::NodeConfig;
 use trunkline_view::{Answer, ErrorKind, EventKind, Query, ReloadView};
 
-/// Commands carried out in a turn.
-const COMMANDS_PER_TURN: usize = 64;
+/// How long a turn carries out commands; one at least.
+const TIME: Duration = Duration::from_millis(5);
 
 /// Queries that may wait for their answer, such as pings.
 const MAX_QUERIES: usize = 1024;
@@ -23,24 +24,32 @@ impl EventLoop {
         if !std::mem::take(&mut self.commands_wait) {
             return;
         }
-        let (commands, more) = self.shared.take(COMMANDS_PER_TURN);
-        self.commands_wait = more;
-        for command in commands {
-            match command {
-                Command::Query { query, reply } => self.ask(query, reply),
-                Command::Probed { wanted, found } => self.probed(wanted, *found),
-                Command::Subscribe(subscriber) => {
-                    self.subscribers.push(subscriber);
-                    self.node.watch_routes(true);
-                    self.node.watch_stack(true);
-                }
-                Command::Reconfigure { config, reply } => {
-                    let view = self.reconfigure(*config);
-                    self.publish(EventKind::Reload { message: in_words(&view) });
-                    reply(view);
-                }
-                Command::Shutdown => self.shut_down(),
+        let end = self.now + TIME;
+        while let Some(command) = self.shared.take() {
+            self.command(command);
+            self.now = clock::now();
+            if self.now >= end {
+                self.commands_wait = true;
+                break;
             }
+        }
+    }
+
+    fn command(&mut self, command: Command) {
+        match command {
+            Command::Query { query, reply } => self.ask(query, reply),
+            Command::Probed { wanted, found } => self.probed(wanted, *found),
+            Command::Subscribe(subscriber) => {
+                self.subscribers.push(subscriber);
+                self.node.watch_routes(true);
+                self.node.watch_stack(true);
+            }
+            Command::Reconfigure { config, reply } => {
+                let view = self.reconfigure(*config);
+                self.publish(EventKind::Reload { message: in_words(&view) });
+                reply(view);
+            }
+            Command::Shutdown => self.shut_down(),
         }
     }
 

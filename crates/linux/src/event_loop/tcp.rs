@@ -10,7 +10,7 @@ use mio::{Interest, Token};
 use std::net::IpAddr;
 use std::net::SocketAddr;
 use trunkline_bgp::transport::{TcpAction, TcpError, TcpEvent, TcpKey, TcpOptions};
-use trunkline_core::ConnId;
+use trunkline_core::{ConnId, Duration};
 use trunkline_node::NodeInput;
 
 /// Connections accepted in a turn.
@@ -19,8 +19,11 @@ const ACCEPTS_PER_TURN: usize = 64;
 /// Octets asked of the node when it closes a connection: a NOTIFICATION, and what it queued just before.
 const LAST_WORDS: usize = 64 * 1024;
 
-/// Reads of one connection in a turn, each up to the size of the read buffer.
-const READS_PER_TURN: usize = 2;
+/// Octets read at once from one connection: some hundred UPDATEs of a full table, a millisecond or two of work.
+const READ: usize = 16 * 1024;
+
+/// How long a turn reads, and how long it writes; what is left over waits for the next.
+const TIME: Duration = Duration::from_millis(5);
 
 impl EventLoop {
     pub(super) fn tcp_action(&mut self, action: TcpAction) {
@@ -189,44 +192,39 @@ impl EventLoop {
         }
     }
 
-    /// Reads from each connection that has something, a bounded number of times.
+    /// Reads from one of the connections that had more than one read brought, once from those of which epoll has news, and
+    /// from the others in turn, as long as the time lasts: who has little to say waits for no one who has much.
     pub(super) fn read(&mut self) {
-        for _ in 0..self.connections.to_read.len() {
-            let Some(index) = self.connections.to_read.pop_front() else { break };
-            if let Some(conn) = self.connections.get(index) {
-                conn.queued_to_read = false;
-                let id = conn.id;
-                self.now = clock::now();
-                if self.read_connection(id) {
-                    self.connections.queue_to_read(index);
-                }
+        let end = clock::now() + TIME;
+        if let Some(index) = self.connections.to_read.pop_more() {
+            self.read_once(index);
+        }
+        while let Some(index) = self.connections.to_read.pop() {
+            self.read_once(index);
+            if self.now >= end {
+                break;
             }
         }
     }
 
-    /// Returns whether there may be more to read.
-    fn read_connection(&mut self, id: ConnId) -> bool {
-        for _ in 0..READS_PER_TURN {
-            // The node may have closed it over what it just read.
-            let Some(index) = self.connections.index(id) else { return false };
-            let Some(conn) = self.connections.get(index) else { return false };
-            match conn.receive(&mut self.read_buffer) {
-                Received::Nothing => return false,
-                Received::Bytes { n, drained } => {
-                    let buffer = std::mem::take(&mut self.read_buffer);
-                    self.feed(NodeInput::Tcp { conn: id, event: TcpEvent::Bytes(&buffer[..n]) });
-                    self.read_buffer = buffer;
-                    if drained {
-                        return false;
-                    }
-                }
-                Received::Ended(error) => {
-                    self.ended(id, error);
-                    return false;
+    fn read_once(&mut self, index: usize) {
+        let Some(conn) = self.connections.get(index) else { return };
+        conn.queued_to_read = false;
+        let id = conn.id;
+        self.now = clock::now();
+        match conn.receive(&mut self.read_buffer[..READ]) {
+            Received::Nothing => {}
+            Received::Bytes { n, drained } => {
+                let buffer = std::mem::take(&mut self.read_buffer);
+                self.feed(NodeInput::Tcp { conn: id, event: TcpEvent::Bytes(&buffer[..n]) });
+                self.read_buffer = buffer;
+                // The node may have closed it over what it just read, and another may have its place.
+                if !drained && self.connections.index(id) == Some(index) {
+                    self.connections.read_again(index);
                 }
             }
+            Received::Ended(error) => self.ended(id, error),
         }
-        true
     }
 
     fn ended(&mut self, id: ConnId, error: TcpError) {
@@ -238,26 +236,37 @@ impl EventLoop {
         self.feed(NodeInput::Tcp { conn: id, event: TcpEvent::Closed(error) });
     }
 
-    /// Writes to each connection for which the node has something, or had.
+    /// Writes to the connections for which the node has something, in the same order as it reads.
     pub(super) fn flush(&mut self) {
-        for _ in 0..self.connections.to_flush.len() {
-            let Some(index) = self.connections.to_flush.pop_front() else { break };
-            let Some(conn) = self.connections.get(index) else { continue };
-            conn.queued_to_flush = false;
-            let id = conn.id;
-            let node = &mut self.node;
-            let now = self.now;
-            let mut pull = |limit: usize, buf: &mut Vec<u8>| node.poll_transmit(now, id, limit, buf);
-            let flushed = conn.flush(&mut self.write_buffer, &mut pull);
-            if flushed.again {
-                self.connections.queue_to_flush(index);
+        let end = clock::now() + TIME;
+        if let Some(index) = self.connections.to_flush.pop_more() {
+            self.flush_once(index);
+        }
+        while let Some(index) = self.connections.to_flush.pop() {
+            self.flush_once(index);
+            self.now = clock::now();
+            if self.now >= end {
+                break;
             }
-            if flushed.broken {
-                self.connections.queue_to_read(index);
-            }
-            if let Some(pending) = flushed.written {
-                self.feed(NodeInput::Tcp { conn: id, event: TcpEvent::Written { pending } });
-            }
+        }
+    }
+
+    fn flush_once(&mut self, index: usize) {
+        let Some(conn) = self.connections.get(index) else { return };
+        conn.queued_to_flush = false;
+        let id = conn.id;
+        let node = &mut self.node;
+        let now = self.now;
+        let mut pull = |limit: usize, buf: &mut Vec<u8>| node.poll_transmit(now, id, limit, buf);
+        let flushed = conn.flush(&mut self.write_buffer, &mut pull);
+        if flushed.again {
+            self.connections.flush_again(index);
+        }
+        if flushed.broken {
+            self.connections.queue_to_read(index);
+        }
+        if let Some(pending) = flushed.written {
+            self.feed(NodeInput::Tcp { conn: id, event: TcpEvent::Written { pending } });
         }
     }
 
