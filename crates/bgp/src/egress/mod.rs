@@ -34,8 +34,11 @@ use trunkline_wire::bgp::{Family, RouteRefresh, RouteRefreshSubtype, emit_end_of
 const CHUNK_ROUTES: usize = if cfg!(test) { 32 } else { 4096 };
 /// Chunks made for a member in one go: where nothing of them is for it, it is no octets that end that.
 const MAX_CHUNKS: usize = 8;
-/// Chunks that a member may be behind before it has to catch up on its own.
+/// Whole chunks that a member may be behind before it has to catch up on its own.
 const MAX_BEHIND: usize = if cfg!(test) { 3 } else { 32 };
+/// The same of small ones. With [`MAX_CHUNKS`] more they are counted in an octet ([`Group::queued`]).
+const MAX_PIECES: usize = 7 * MAX_BEHIND;
+const _: () = assert!(MAX_PIECES + MAX_CHUNKS < u8::MAX as usize);
 
 /// Neighbours with equal rules.
 struct Group {
@@ -436,7 +439,9 @@ impl Egress {
         let Some(g) = self.groups[group].as_mut() else { return };
         let taken = g.chunks.iter().take_while(|chunk| chunk.waiting == 0).count();
         g.drop_chunks(now, taken);
-        if g.chunks.len() <= MAX_BEHIND {
+        let routes = || g.chunks.iter().map(|chunk| chunk.routes.len()).sum::<usize>();
+        let pieces = g.chunks.len();
+        if pieces <= MAX_BEHIND || pieces <= MAX_PIECES && routes() <= MAX_BEHIND * CHUNK_ROUTES {
             return;
         }
         let position = |p: &PeerId| match self.members.get(p.index()) {
