@@ -361,8 +361,8 @@ fn parse_prefix(text: &str) -> Result<Prefix, ApiError> {
 
 fn page_limit(limit: Option<u32>) -> Result<u32, ApiError> {
     match limit.unwrap_or(PAGE) {
-        limit @ 1..=10_000 => Ok(limit),
-        _ => Err(ApiError::invalid("limit is 1 to 10000; follow `next` by cursor for more")),
+        limit @ 1..=1000 => Ok(limit),
+        _ => Err(ApiError::invalid("limit is 1 to 1000; follow `next` by cursor for more")),
     }
 }
 

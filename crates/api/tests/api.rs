@@ -102,10 +102,10 @@ fn errors_have_their_status_and_say_why() {
         ("/v1/bgp/neighbors/192.0.2.8", 503, "has stopped"),
         ("/v1/bgp/neighbors/192.0.2.7", 503, "is stopping"),
         ("/v1/bgp/routes?prefix=10.0.0.1/8", 400, "10.0.0.0/8"),
-        ("/v1/bgp/routes?limit=0", 400, "1 to 10000"),
+        ("/v1/bgp/routes?limit=0", 400, "1 to 1000;"),
         ("/v1/bgp/routes?limit=ten", 400, "limit"),
         ("/v1/routes?recieved=x", 400, "unknown field"),
-        ("/v1/rip/routes?limit=10001", 400, "1 to 10000"),
+        ("/v1/rip/routes?limit=1001", 400, "1 to 1000;"),
         ("/v1/rip/routes?prefix=10.0.0.1/8", 400, "10.0.0.0/8"),
     ];
     for (target, status, words) in cases {

@@ -18,7 +18,7 @@ use trunkline_view::stp::SpanningTreesView;
 use trunkline_view::{Answer, Query};
 
 /// The most routes of one page (`limit` of [`trunkline_view::bgp::RoutesQuery`]).
-const PAGE: u32 = 10_000;
+const PAGE: u32 = 1000;
 
 /// Asks and prints.
 pub(crate) fn execute(

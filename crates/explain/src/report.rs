@@ -6,7 +6,7 @@ pub use ladder::svg;
 
 use crate::follow::connection::{Connection, Step};
 use crate::follow::{Facts, Moment};
-use crate::rules::{Judged, Rule, Severity, Verdict, rules};
+use crate::rules::{Judged, Rule, Severity, Verdict, live_rules, rules};
 use serde_json::{Value, json};
 use std::fmt::Write;
 
@@ -238,7 +238,8 @@ pub fn list() -> String {
     let mut out = String::new();
     for rule in rules() {
         let Rule { id, title, rests_on, says, alternatives, next, severity, .. } = rule;
-        put!(out, "{id} ({}): {title}\n", severity.name());
+        let only = if is_live(rule) { "; only of a running node" } else { "" };
+        put!(out, "{id} ({}): {title}{only}\n", severity.name());
         paragraph("says", says, &mut out);
         paragraph("rests on", rests_on, &mut out);
         alternatives.iter().for_each(|text| paragraph("not excluded", text, &mut out));
@@ -249,6 +250,11 @@ pub fn list() -> String {
     out
 }
 
+/// Whether no capture tells it.
+fn is_live(rule: &Rule) -> bool {
+    live_rules().any(|live| live.id == rule.id)
+}
+
 /// The rules, for programs.
 pub fn list_json() -> Value {
     let rule = |rule: &Rule| {
@@ -256,6 +262,7 @@ pub fn list_json() -> Value {
             "id": rule.id,
             "severity": rule.severity.name(),
             "title": rule.title,
+            "only-of-a-running-node": is_live(rule),
             "says": rule.says,
             "rests-on": rule.rests_on,
             "not-excluded": rule.alternatives,

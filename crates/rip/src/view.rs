@@ -15,7 +15,7 @@ use trunkline_view::rip::{
 use trunkline_wire::rip::INFINITY;
 
 /// Routes in an answer at most.
-const MAX_PAGE: u32 = 10_000;
+const MAX_PAGE: u32 = 1000;
 
 impl Rip {
     /// `show rip`, without what only the routing table knows: distance and sources of redistribution.

@@ -198,7 +198,7 @@ pub struct RoutesQuery {
     pub advertised: Option<IpAddr>,
     /// Where the page starts: `next` of the page before, 0 at first.
     pub cursor: u64,
-    /// The most paths in the answer, 1..=10000.
+    /// The most paths in the answer, 1..=1000.
     pub limit: u32,
 }
 

@@ -45,7 +45,7 @@ pub enum Query {
         prefix: Option<Prefix>,
         /// Where the page starts: `next` of the page before, 0 at first.
         cursor: u64,
-        /// The most routes in the answer, 1..=10000.
+        /// The most routes in the answer, 1..=1000.
         limit: u32,
     },
     /// All about the routes to one destination: received, chosen, installed, sent → [`Answer::ExplainRoute`].

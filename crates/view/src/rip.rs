@@ -111,7 +111,7 @@ pub struct RoutesQuery {
     pub prefix: Option<Prefix>,
     /// Where the page starts: `next` of the page before, 0 at first.
     pub cursor: u64,
-    /// The most routes in the answer, 1..=10000.
+    /// The most routes in the answer, 1..=1000.
     pub limit: u32,
 }
 

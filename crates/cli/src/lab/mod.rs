@@ -35,7 +35,7 @@ use trunkline_view::stp::SpanningTreesView;
 use trunkline_view::{Answer, Query};
 
 /// Routes of one page.
-const PAGE: u32 = 10_000;
+const PAGE: u32 = 1000;
 
 /// Does what is asked.
 pub(crate) fn execute(lab: Lab, json: bool, out: &mut impl Write) -> Result<(), Failure> {

@@ -11,7 +11,7 @@ use trunkline_view::stp::{TreePortView, TreeView};
 use trunkline_view::{Answer, Query, rip};
 
 /// Entries of a page.
-const PAGE: u32 = 10_000;
+const PAGE: u32 = 1000;
 
 /// Seconds since the start.
 pub(super) fn seconds(at: Instant) -> f64 {

@@ -12,9 +12,16 @@ use trunkline_wire::rip::MULTICAST;
 
 const TOKEN: Token = Token(2);
 
+/// Tests of signals run beside.
+fn wait(poll: &mut Poll, events: &mut Events, time: Duration) {
+    while let Err(error) = poll.poll(events, Some(time)) {
+        assert_eq!(error.kind(), std::io::ErrorKind::Interrupted);
+    }
+}
+
 fn poll(poll: &mut Poll, socket: &mut RipSocket) {
     let mut events = Events::with_capacity(8);
-    poll.poll(&mut events, Some(Duration::from_millis(20))).unwrap();
+    wait(poll, &mut events, Duration::from_millis(20));
     for event in &events {
         assert_eq!(event.token(), TOKEN);
         socket.set_ready(event.is_readable(), event.is_writable());
@@ -186,7 +193,7 @@ fn the_setting_of_the_clock_is_heard() {
     let mut calendar = Calendar::watch(poll.registry(), TOKEN).unwrap();
     let mut events = Events::with_capacity(8);
     let mut heard = |calendar: &mut Calendar| {
-        poll.poll(&mut events, Some(Duration::from_millis(200))).unwrap();
+        wait(&mut poll, &mut events, Duration::from_millis(200));
         events.iter().for_each(|_| calendar.set_ready());
         calendar.was_set()
     };
