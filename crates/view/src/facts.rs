@@ -172,8 +172,6 @@ pub struct Up {
     pub accepted: u64,
     /// See above.
     pub advertised: u64,
-    /// The peer has said that it has sent all it has.
-    pub end_of_rib: bool,
     /// Why those that were looked at are not used, with how many.
     pub unused: Vec<(String, u64)>,
     /// The hold time.

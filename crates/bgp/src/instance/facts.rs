@@ -93,11 +93,10 @@ impl Bgp {
     fn up(&self, peer: &Peer) -> Up {
         let state = &peer.state;
         let agreed = peer.session.negotiated();
-        let (mut received, mut accepted, mut end_of_rib) = (0, 0, true);
+        let (mut received, mut accepted) = (0, 0);
         for family in &state.families {
             received += family.received;
             accepted += family.accepted;
-            end_of_rib &= family.end_of_rib_received || !family.active;
         }
         let mut unused = BTreeMap::new();
         self.count_unused(&self.rib.v4, state.id, &mut unused);
@@ -114,7 +113,6 @@ impl Bgp {
             received,
             accepted,
             advertised: self.rib.v4.egress.advertised(state.id) + self.rib.v6.egress.advertised(state.id),
-            end_of_rib,
             unused,
             hold_time: agreed.map_or(0, |a| a.hold_time),
         }

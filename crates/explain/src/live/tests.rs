@@ -96,7 +96,6 @@ fn established() -> Facts {
             received: 10,
             accepted: 10,
             advertised: 3,
-            end_of_rib: true,
             unused: Vec::new(),
             hold_time: 9,
         });

@@ -4,7 +4,7 @@ use super::words::{answered, count};
 use super::{Found, Row, attempts, ours};
 use trunkline_view::facts::{Facts, Tcp, Up};
 
-/// Seconds after which routes should have come.
+/// Seconds after which routes should have come. End-of-RIB says it no sooner: FRR's comes a second or two before its first route.
 const SETTLED: f64 = 5.0;
 
 /// Times that a segment was sent again, or the window probed.
@@ -169,7 +169,7 @@ fn none_used(facts: &Facts, (): &()) -> Option<Found> {
 }
 
 fn settled(facts: &Facts) -> Option<&Up> {
-    up(facts).filter(|up| !up.families.is_empty() && (up.end_of_rib || facts.state.1 >= SETTLED))
+    up(facts).filter(|up| !up.families.is_empty() && facts.state.1 >= SETTLED)
 }
 
 fn no_routes(facts: &Facts, (): &()) -> Option<Found> {

@@ -21,6 +21,9 @@ const FLOOD: u64 = 20;
 /// Seconds in which who has routes announces them, where no End-of-RIB says that there are none.
 const SETTLED: f64 = 30.0;
 
+/// Seconds after which End-of-RIB says that there is nothing.
+const BRIEF: f64 = 5.0;
+
 /// What was wrong with a session, if anything.
 pub(super) fn judge(case: &Case<'_>) -> Vec<Verdict> {
     let mut verdicts: Vec<Verdict> =
@@ -200,10 +203,12 @@ fn without_routes(case: &Case<'_>, up: Moment) -> Option<Verdict> {
     }
     // Heard for so long: its frames may have taken another way since.
     let settled = |side: &Side| side.last.is_some_and(|last| last.since(up) >= SETTLED);
+    // Who has nothing yet says so, too: FRR sends End-of-RIB, and its first route a second or two later.
+    let brief = case.end.since(up) < BRIEF;
     let empty = connection
         .sides
         .each_ref()
-        .map(|side| side.updates == 0 && (settled(side) || !side.end_of_rib.is_empty()));
+        .map(|side| side.updates == 0 && (settled(side) || !side.end_of_rib.is_empty() && !brief));
     match empty {
         [true, true] => {
             let words = "neither has sent an UPDATE with a route";
