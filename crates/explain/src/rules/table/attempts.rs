@@ -34,14 +34,14 @@ pub(super) static ATTEMPTS: &[Rule] = &[
     },
     Rule {
         rests_on: "RFC 9293 §3.10.7.1: a closed port answers a SYN with a RST whose sequence number is 0",
-        says: "{a} refuses the connection: nobody listens there at port 179.",
+        says: "{a} refuses the connection: nobody listens there at the port of BGP.",
         alternatives: &[
             "the BGP daemon of {a} does not run",
             "it listens at another address, port or in another VRF",
             "a firewall in between or at {a} answers with a RST",
         ],
         next: &[
-            "look at {a} whether something listens at TCP port 179 at this address",
+            "look at {a} whether something listens at this address and TCP port (179 unless configured)",
             "look for reject rules of firewalls",
         ],
         ..rule("refused", 40, Error, "SYN answered by a RST")
