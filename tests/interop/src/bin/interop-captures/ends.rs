@@ -1,7 +1,7 @@
 //! Signature 26: sessions that were up and are ended by a Cease, each reason by its subcode.
 
 use crate::scenario::{self, A as ADDRESS_A, B as ADDRESS_B, KEEPALIVE, Scenario, from};
-use crate::script::{self, Script};
+use crate::script;
 use crate::stage::{Side, Stage};
 use Side::{A, B};
 use std::io::Write;
@@ -205,7 +205,7 @@ fn scripted() -> Vec<Scenario> {
         all.push(
             Scenario::new(name, 26, how, move |s: &mut Stage<'_>| {
                 let data = data.clone();
-                let _peer = Script::start(s, B, move |stream: &mut TcpStream| {
+                let _peer = script::start(s, B, move |stream: &mut TcpStream| {
                     script::establish(stream)?;
                     std::thread::sleep(std::time::Duration::from_secs(3));
                     stream.write_all(&script::notification(6, subcode, &data))?;

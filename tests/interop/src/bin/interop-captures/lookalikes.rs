@@ -6,7 +6,7 @@ use crate::scenario::{
     self, A as ADDRESS_A, B as ADDRESS_B, KEEPALIVE, NOTIFICATION, OPEN, ROUTES, RST, SYN, SYN_ACK, Scenario,
     from,
 };
-use crate::script::{self, Script};
+use crate::script;
 use crate::stage::{Net, Side, Stage, nft, nft_clear};
 use Side::{A, B};
 use std::io::Write;
@@ -90,7 +90,7 @@ fn begins() -> Vec<Scenario> {
         .sees(KEEPALIVE, "KEEPALIVE of both later"),
         Scenario::new("look-old-peer-frr", 0, "A script plays a speaker of before RFC 5492: it refuses an OPEN with capabilities by 2/4 and takes the next, without any.", |s| {
             let calls = AtomicU32::new(0);
-            let _peer = Script::start(s, B, move |stream: &mut TcpStream| {
+            let _peer = script::start(s, B, move |stream: &mut TcpStream| {
                 script::read(stream)?;
                 if calls.fetch_add(1, Ordering::Relaxed) == 0 {
                     stream.write_all(&script::notification(2, 4, &[]))?;

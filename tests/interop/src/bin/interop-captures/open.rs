@@ -3,7 +3,7 @@
 use crate::scenario::{
     self, A as ADDRESS_A, B as ADDRESS_B, FIN, KEEPALIVE, NOTIFICATION, OPEN, RST, SYN, Scenario, from,
 };
-use crate::script::{self, Script};
+use crate::script;
 use crate::stage::{Net, Side, Stage};
 use Side::{A, B};
 use std::io::Write;
@@ -218,7 +218,7 @@ pub(crate) fn answered(
 ) -> impl Fn(&mut Stage<'_>) {
     move |s| {
         let answer = answer.clone();
-        let _peer = Script::start(s, B, move |stream: &mut TcpStream| {
+        let _peer = script::start(s, B, move |stream: &mut TcpStream| {
             script::read(stream)?;
             stream.write_all(&answer)?;
             script::linger(stream)

@@ -1,7 +1,7 @@
 //! Signatures 24 and 25: a session that is up, and a path or a peer that does not take what is sent.
 
 use crate::scenario::{self, B as ADDRESS_B, FIN, KEEPALIVE, Scenario, from};
-use crate::script::{self, Script};
+use crate::script;
 use crate::stage::{Net, Side, Stage, nft};
 use Side::{A, B};
 use std::io::Write;
@@ -154,7 +154,7 @@ fn not_reading() -> Vec<Scenario> {
         full(Scenario::new(name, 25, how, move |s: &mut Stage<'_>| {
             const LONG: Duration = Duration::from_secs(170);
             small_buffers(s);
-            let _peer = Script::start(s, B, |stream: &mut TcpStream| {
+            let _peer = script::start(s, B, |stream: &mut TcpStream| {
                 script::establish(stream)?;
                 let end = Instant::now() + LONG;
                 while Instant::now() < end {

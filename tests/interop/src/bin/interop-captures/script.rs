@@ -9,18 +9,14 @@ use std::io::Result;
 use std::net::TcpStream;
 use trunkline_interop::script;
 
-/// Plays with each connection to port 179 of a side, until it is dropped.
-pub(crate) struct Script(#[allow(dead_code, reason = "what counts is when it is dropped")] script::Script);
-
-impl Script {
-    /// Starts one; the script's connection is closed when it returns.
-    pub(crate) fn start(
-        stage: &mut Stage<'_>,
-        side: Side,
-        play: impl Fn(&mut TcpStream) -> Result<()> + Send + 'static,
-    ) -> Script {
-        stage.record();
-        stage.tell("a script".into(), side, 0);
-        Script(script::Script::start(stage.space(side), stage.address(side), play))
-    }
+/// Plays with each connection to port 179 of a side, until what it returns is dropped; the script's connection is closed when it
+/// returns.
+pub(crate) fn start(
+    stage: &mut Stage<'_>,
+    side: Side,
+    play: impl Fn(&mut TcpStream) -> Result<()> + Send + 'static,
+) -> script::Script {
+    stage.record();
+    stage.tell("a script".into(), side, 0);
+    script::Script::start(stage.space(side), stage.address(side), play)
 }

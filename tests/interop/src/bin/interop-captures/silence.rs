@@ -2,7 +2,7 @@
 
 use crate::open::{answered, says};
 use crate::scenario::{self, A as ADDRESS_A, B as ADDRESS_B, KEEPALIVE, OPEN, Scenario, from};
-use crate::script::{self, Script};
+use crate::script;
 use crate::stage::{Side, Stage, nft};
 use Side::{A, B};
 use std::io::Write;
@@ -115,7 +115,7 @@ fn other_service() -> Vec<Scenario> {
 fn stuck() -> Vec<Scenario> {
     let silent = |name, kind: Kind| {
         Scenario::new(name, 23, "A script sends an OPEN and then nothing more.", move |s: &mut Stage<'_>| {
-            let _peer = Script::start(s, B, |stream: &mut TcpStream| {
+            let _peer = script::start(s, B, |stream: &mut TcpStream| {
                 script::read(stream)?;
                 stream.write_all(&script::open(4, 6, [192, 0, 2, 2]))?;
                 script::linger(stream)

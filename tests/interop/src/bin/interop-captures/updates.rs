@@ -3,7 +3,7 @@
 use crate::scenario::{
     self, A as ADDRESS_A, B as ADDRESS_B, END_OF_RIB, KEEPALIVE, NOTIFICATION, ROUTES, Scenario, from,
 };
-use crate::script::{self, Script};
+use crate::script;
 use crate::stage::{Side, Stage};
 use Side::{A, B};
 use std::io::Write;
@@ -92,7 +92,7 @@ fn malformed() -> Vec<Scenario> {
         all.push(
             Scenario::new(name, 27, told, move |s: &mut Stage<'_>| {
                 let octets = octets.clone();
-                let _peer = Script::start(s, B, move |stream: &mut TcpStream| {
+                let _peer = script::start(s, B, move |stream: &mut TcpStream| {
                     script::establish(stream)?;
                     stream.write_all(&octets)?;
                     script::linger(stream)
