@@ -324,14 +324,9 @@ impl Ingest<'_> {
         if received != AttrId::NONE {
             self.rib.shared.attrs.retain(received);
         }
-        for prefix in &batch.withdrawn4 {
-            let outcome = self.rib.v4.withdraw(*prefix, peer, &mut self.rib.shared);
-            self.peer.count(0, outcome);
-        }
-        for prefix in &batch.withdrawn6 {
-            let outcome = self.rib.v6.withdraw((*prefix).into(), peer, &mut self.rib.shared);
-            self.peer.count(1, outcome);
-        }
+        let Rib { shared, v4, v6, .. } = &mut *self.rib;
+        v4.withdraw_all(&batch.withdrawn4, peer, shared, |outcome| self.peer.count(0, outcome));
+        v6.withdraw_all(&batch.withdrawn6, peer, shared, |outcome| self.peer.count(1, outcome));
         if received == AttrId::NONE {
             return;
         }
@@ -341,20 +336,16 @@ impl Ingest<'_> {
         let flags = self.judge(received);
         let mut import = Import { received, flags, memo: None };
         let epoch = self.rib.shared.peers.get(peer).epoch;
-        for prefix in &batch.announced4 {
-            let (used, flags) =
-                import.run(&self.peer.config.import, (*prefix).into(), &mut self.rib.shared.attrs);
-            let path = Path::new(peer, epoch[0], received, used, flags, stamp);
-            let outcome = self.rib.v4.announce(*prefix, path, &mut self.rib.shared);
-            self.peer.count(0, outcome);
-        }
-        for prefix in &batch.announced6 {
-            let (used, flags) =
-                import.run(&self.peer.config.import, (*prefix).into(), &mut self.rib.shared.attrs);
-            let path = Path::new(peer, epoch[1], received, used, flags, stamp);
-            let outcome = self.rib.v6.announce((*prefix).into(), path, &mut self.rib.shared);
-            self.peer.count(1, outcome);
-        }
+        let config = self.peer.config.clone();
+        let mut path = |prefix: Prefix, family: usize, attrs: &mut AttrTable| {
+            let (used, flags) = import.run(&config.import, prefix, attrs);
+            Path::new(peer, epoch[family], received, used, flags, stamp)
+        };
+        let Rib { shared, v4, v6, .. } = &mut *self.rib;
+        let make4 = |prefix: Ipv4Prefix, attrs: &mut AttrTable| path(prefix.into(), 0, attrs);
+        v4.announce_all(&batch.announced4, shared, make4, |outcome| self.peer.count(0, outcome));
+        let make6 = |prefix: Ipv6Prefix, attrs: &mut AttrTable| path(prefix.into(), 1, attrs);
+        v6.announce_all(&batch.announced6, shared, make6, |outcome| self.peer.count(1, outcome));
         self.rib.shared.attrs.release(received);
     }
 }

@@ -2,10 +2,11 @@
 
 use super::attrs::AttrTable;
 use super::decision::DecisionConfig;
-use super::table::{Key, Path, PeerId, RouteIdx, Table};
+use super::table::{FETCHED, Key, Path, PeerId, RouteIdx, Table};
 use super::{Context, Keep, Outcome, Peers, announce, review, withdraw};
 use crate::egress::export::ExportRules;
 use crate::egress::{Egress, RouteSet};
+use std::hint::black_box;
 use trunkline_wire::bgp::Family;
 
 /// Destinations looked at in one slice of a walk.
@@ -85,17 +86,73 @@ impl<K: Key> FamilyRib<K> {
         }
     }
 
+    /// Paths of one neighbour come or replace those that it gave before; `make` gives the path for each destination,
+    /// `count` hears what came of it.
+    pub(crate) fn announce_all<P: Copy + Into<K>>(
+        &mut self,
+        keys: &[P],
+        shared: &mut Shared,
+        mut make: impl FnMut(P, &mut AttrTable) -> Path,
+        mut count: impl FnMut(Outcome),
+    ) {
+        for part in keys.chunks(FETCHED) {
+            self.fetch(part, shared);
+            for (number, key) in part.iter().enumerate() {
+                let at = self.table.fetched(number);
+                let path = make(*key, &mut shared.attrs);
+                count(self.announce_at((*key).into(), at, path, shared));
+            }
+        }
+    }
+
+    /// A neighbour's paths to these destinations are gone; `count` hears what came of each.
+    pub(crate) fn withdraw_all<P: Copy + Into<K>>(
+        &mut self,
+        keys: &[P],
+        peer: PeerId,
+        shared: &mut Shared,
+        mut count: impl FnMut(Outcome),
+    ) {
+        for part in keys.chunks(FETCHED) {
+            self.fetch(part, shared);
+            for (number, key) in part.iter().enumerate() {
+                let at = self.table.fetched(number);
+                count(self.withdraw_at((*key).into(), at, peer, shared));
+            }
+        }
+    }
+
+    /// Finds these destinations, and reads from memory what their decisions need.
+    fn fetch<P: Copy + Into<K>>(&mut self, keys: &[P], shared: &Shared) {
+        let look = |path: &Path| {
+            black_box(shared.attrs.get(path.used).preference);
+        };
+        self.table.fetch(keys.iter().map(|key| (*key).into()), look);
+    }
+
+    /// A path comes or replaces the one that its neighbour gave before.
     pub(crate) fn announce(&mut self, key: K, path: Path, shared: &mut Shared) -> Outcome {
+        self.announce_at(key, None, path, shared)
+    }
+
+    fn announce_at(&mut self, key: K, at: Option<RouteIdx>, path: Path, shared: &mut Shared) -> Outcome {
         let Shared { attrs, peers, config } = shared;
-        let (idx, outcome) = announce(&mut self.table, key, path, &mut Context { attrs, peers, config });
+        let idx = at.unwrap_or_else(|| self.table.find_or_insert(key));
+        debug_assert!(self.table.key(idx) == key, "another destination's place");
+        let outcome = announce(&mut self.table, idx, path, &mut Context { attrs, peers, config });
         self.settle(idx, outcome, config);
         outcome
     }
 
+    /// A neighbour's path is gone; nothing happens where it gave none.
     pub(crate) fn withdraw(&mut self, key: K, peer: PeerId, shared: &mut Shared) -> Outcome {
+        self.withdraw_at(key, None, peer, shared)
+    }
+
+    fn withdraw_at(&mut self, key: K, at: Option<RouteIdx>, peer: PeerId, shared: &mut Shared) -> Outcome {
         let Shared { attrs, peers, config } = shared;
-        let found = withdraw(&mut self.table, key, peer, &mut Context { attrs, peers, config });
-        let Some((idx, outcome)) = found else { return Outcome::default() };
+        let Some(idx) = at.or_else(|| self.table.find(key)) else { return Outcome::default() };
+        let outcome = withdraw(&mut self.table, idx, peer, &mut Context { attrs, peers, config });
         self.settle(idx, outcome, config);
         outcome
     }

@@ -169,17 +169,16 @@ fn accepted(path: &Path) -> i8 {
 /// A path comes or replaces the one that its neighbour gave before.
 pub(crate) fn announce<K: Key>(
     table: &mut Table<K>,
-    key: K,
+    idx: RouteIdx,
     path: Path,
     ctx: &mut Context<'_>,
-) -> (RouteIdx, Outcome) {
-    let idx = table.find_or_insert(key);
+) -> Outcome {
     ctx.attrs.retain(path.received);
     ctx.attrs.retain(path.used);
     // The common cases: a new destination, or one that only this neighbour gives.
     let single = table.single(idx).copied();
     if single.is_some_and(|p| p.peer == path.peer) || !table.occupied(idx) {
-        return (idx, announce_single(table, idx, single, path, ctx));
+        return announce_single(table, idx, single, path, ctx);
     }
     let mut paths = table.take(idx);
     let before = best_of(&paths);
@@ -194,7 +193,7 @@ pub(crate) fn announce<K: Key>(
             if unchanged(&old, &path) {
                 table.touch(idx, path.peer, path.epoch);
                 release(ctx.attrs, &path);
-                return (idx, Outcome::default());
+                return Outcome::default();
             }
             paths[at] = path;
         }
@@ -206,7 +205,7 @@ pub(crate) fn announce<K: Key>(
     if let Some(old) = released {
         release(ctx.attrs, &old);
     }
-    (idx, outcome)
+    outcome
 }
 
 fn announce_single<K: Key>(
@@ -266,16 +265,15 @@ fn decide(paths: &mut table::Paths, ctx: &Context<'_>) {
     }
 }
 
-/// Removes a neighbour's path; none where it gave none.
+/// Removes a neighbour's path; nothing changes where it gave none.
 pub(crate) fn withdraw<K: Key>(
     table: &mut Table<K>,
-    key: K,
+    idx: RouteIdx,
     peer: PeerId,
     ctx: &mut Context<'_>,
-) -> Option<(RouteIdx, Outcome)> {
-    let idx = table.find(key)?;
+) -> Outcome {
     let mut paths = table.take(idx);
-    let at = paths.iter().position(|p| p.peer == peer)?;
+    let Some(at) = paths.iter().position(|p| p.peer == peer) else { return Outcome::default() };
     let before = best_of(&paths);
     let old = paths.remove(at);
     decide(&mut paths, ctx);
@@ -287,7 +285,7 @@ pub(crate) fn withdraw<K: Key>(
     };
     table.put(idx, &paths);
     release(ctx.attrs, &old);
-    Some((idx, outcome))
+    outcome
 }
 
 /// What a walk over the table does with one path.

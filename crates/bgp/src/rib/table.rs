@@ -206,6 +206,9 @@ pub(crate) struct Route<K> {
 /// The paths of a destination while they are being worked on.
 pub(crate) type Paths = SmallVec<[Path; 8]>;
 
+/// Destinations that are worth being fetched at once: what is read of them fits into the processor's first cache.
+pub(crate) const FETCHED: usize = 64;
+
 /// Destinations that one [`Table::reclaim`] may look at in vain, and at all, beside those that came since.
 const RECLAIM_PATIENCE: u32 = 64;
 const RECLAIM_SLICE: u32 = 4096;
@@ -217,6 +220,8 @@ pub(crate) struct Table<K> {
     routes: Slab<Route<K>>,
     /// Second and further paths.
     more: Slab<Path>,
+    /// Places that were fetched, and a buffer for that.
+    fetched: (Vec<u32>, Vec<u32>),
     /// Destinations that lost their last path: the place may be taken again once no neighbour needs a withdrawal.
     /// One that has paths again is found out when its turn comes.
     empty: RouteSet,
@@ -235,6 +240,7 @@ impl<K: Key> Table<K> {
             index: Places::new(),
             routes: Slab::new(),
             more: Slab::new(),
+            fetched: (Vec::new(), Vec::new()),
             empty: RouteSet::default(),
             emptied: 0,
             reclaimed_to: 0,
@@ -257,6 +263,42 @@ impl<K: Key> Table<K> {
     pub(crate) fn find(&self, key: K) -> Option<RouteIdx> {
         let hash = self.hasher.hash_one(key);
         self.index.find(hash, |i| self.routes[i].key == key).map(RouteIdx)
+    }
+
+    /// Finds many destinations at once for [`Table::fetched`], and reads all their paths: `look` may read what hangs on
+    /// each. To find one is a chain of reads of which each waits for the one before; those of several wait together.
+    pub(crate) fn fetch(&mut self, keys: impl Iterator<Item = K> + Clone, mut look: impl FnMut(&Path)) {
+        let (found, further) = &mut self.fetched;
+        found.clear();
+        for key in keys.clone() {
+            // Whose place it is tells its key, which is not here yet: it nearly always is the right one.
+            found.push(self.index.find(self.hasher.hash_one(key), |_| true).unwrap_or(END));
+        }
+        for (key, place) in keys.zip(found) {
+            match self.routes.get(*place).filter(|route| route.key == key) {
+                Some(Route { head, .. }) if head.peer != PeerId::NONE => {
+                    look(head);
+                    further.push(head.next);
+                }
+                Some(_) => {}
+                None => *place = END,
+            }
+        }
+        while !further.is_empty() {
+            further.retain_mut(|place| {
+                let Some(path) = self.more.get(*place) else { return false };
+                *place = path.next;
+                look(path);
+                true
+            });
+        }
+    }
+
+    /// Where a destination of the last [`Table::fetch`] is, by its number there, until places are freed; one that is
+    /// there may be missed.
+    #[inline]
+    pub(crate) fn fetched(&self, number: usize) -> Option<RouteIdx> {
+        self.fetched.0.get(number).filter(|place| **place != END).map(|place| RouteIdx(*place))
     }
 
     /// The most specific destination with paths that covers `key`.

@@ -316,9 +316,10 @@ fn through_a_table(world: &mut World, specs: &[Spec], best: Option<usize>, rng: 
         let path = world.path(&chosen);
         let World { attrs, peers, config } = world;
         let mut ctx = Context { attrs, peers, config };
-        announce(&mut table, key, path, &mut ctx);
+        let idx = table.find_or_insert(key);
+        announce(&mut table, idx, path, &mut ctx);
         if disturb == 1 {
-            withdraw(&mut table, key, path.peer, &mut ctx);
+            withdraw(&mut table, idx, path.peer, &mut ctx);
             todo.push(at);
         }
     }

@@ -310,3 +310,48 @@ fn a_reclaim_that_finds_nothing_costs_little_and_hides_nothing() {
     }
     assert!(calls <= 20_000 / 64 + 1);
 }
+
+/// What is announced and withdrawn in one UPDATE is found all at once: destinations that are new, twice there, without paths.
+#[test]
+fn many_at_once_are_as_one_by_one() {
+    for seed in 0..20 {
+        let mut rng = Rng::new(seed);
+        let (mut one, mut all) = (world(), world());
+        for _ in 0..60 {
+            let peer = 1 + rng.below(5) as u16;
+            let keys: Vec<Ipv4Prefix> = (0..rng.below(150)).map(|_| key(rng.below(300))).collect();
+            let path = |world: &mut World| {
+                let id = world.intern(peer, 7);
+                Path::new(PeerId(peer), 0, id, id, 0, 0)
+            };
+            let mut outcomes = (Vec::new(), Vec::new());
+            if rng.below(2) == 0 {
+                for key in &keys {
+                    let path = path(&mut one);
+                    outcomes.0.push(one.rib.announce(*key, path, &mut one.shared));
+                }
+                let path = path(&mut all);
+                let World { rib, shared, .. } = &mut all;
+                rib.announce_all(&keys, shared, |_, _| path, |outcome| outcomes.1.push(outcome));
+            } else {
+                let gone = keys.iter().map(|key| one.rib.withdraw(*key, PeerId(peer), &mut one.shared));
+                outcomes.0.extend(gone);
+                let World { rib, shared, .. } = &mut all;
+                rib.withdraw_all(&keys, PeerId(peer), shared, |outcome| outcomes.1.push(outcome));
+            }
+            assert_eq!(outcomes.0, outcomes.1);
+            if rng.below(4) == 0 {
+                one.rib.reclaim();
+                all.rib.reclaim();
+            }
+        }
+        let held = |world: &World| {
+            let paths = |n| world.rib.table.find(key(n)).map(|idx| world.rib.table.take(idx));
+            (0..300)
+                .map(|n| paths(n).map(|p| p.iter().map(|p| p.peer).collect()))
+                .collect::<Vec<Option<Vec<_>>>>()
+        };
+        assert_eq!(held(&one), held(&all));
+        assert_eq!(one.rib.table.counts(), all.rib.table.counts());
+    }
+}
