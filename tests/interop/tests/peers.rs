@@ -188,8 +188,11 @@ fn refresh(lab: &Lab, kind: Kind) {
                 && (tl.messages(ip(them), "UPDATE", "received") > came || kind == Kind::OpenBgpd)
         });
         if kind == Kind::OpenBgpd {
-            // OpenBGPD 7.7 takes no refresh from anyone: "AID … not negotiated", it says, where it was.
-            wait_until(PATIENCE, "it got the message", || peer.about(ip(us)).contains("route refresh"));
+            // OpenBGPD 7.7 takes no refresh from anyone: "AID … not negotiated", it says, where it was. 9.3 does.
+            wait_until(PATIENCE, "it got the message", || {
+                peer.about(ip(us)).contains("route refresh")
+                    || tl.messages(ip(them), "UPDATE", "received") > came
+            });
         }
         assert!(tl.received(ip(them), their_network).is_some(), "the route is still there");
 
@@ -287,7 +290,7 @@ fn md5_right(lab: &Lab, kind: Kind) {
     ours.neighbors[0] = ours.neighbors[0].clone().set("passive", "true");
     let tl = Trunkline::start(lab, &pair.us, "us", &ours);
     let mut spec = them();
-    // The listener of OpenBGPD 7.7 on Linux has no keys: there it connects both times.
+    // The listener of OpenBGPD 7.7 on Linux has no keys, that of 9.3 has: there it may connect both times.
     let able = kind != Kind::OpenBgpd;
     spec.sessions[1].passive = able;
     spec.sessions.iter_mut().for_each(|session| session.password = Some("correct-horse".into()));
@@ -295,7 +298,7 @@ fn md5_right(lab: &Lab, kind: Kind) {
     wait_up(&tl, &*peer, OURS_4, THEIRS_4);
     wait_up(&tl, &*peer, OURS_6, THEIRS_6);
     assert_eq!(tl.neighbor(ip(THEIRS_4))["opened_by"], "peer");
-    assert_eq!(tl.neighbor(ip(THEIRS_6))["opened_by"], if able { "us" } else { "peer" });
+    assert!(tl.neighbor(ip(THEIRS_6))["opened_by"] == "us" || !able);
 }
 
 /// Nothing gets through while the keys differ; a reload with the right one is enough.
