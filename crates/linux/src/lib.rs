@@ -13,7 +13,7 @@
 //! | spanning tree on bridges of the kernel | `bridge/mod.rs`, `event_loop/bridges.rs` |
 //! | RIP's UDP (`unsafe`), the calendar for its keys | `rip/mod.rs`, `event_loop/rip.rs`, `calendar.rs` |
 //! | listeners and their MD5 keys | `listener.rs` |
-//! | what the kernel knows of a BGP neighbour that is not up, the probe | `facts/mod.rs`, `event_loop/facts.rs` |
+//! | what the kernel knows of a BGP neighbour that is not up, its segments on the wire, the probe | `facts/mod.rs`, `event_loop/facts.rs` |
 //! | ICMP errors about what a socket sent (`unsafe`) | `icmp.rs` |
 //! | socket options the standard library lacks (`unsafe`) | `sockopt.rs` |
 //! | free memory back to the system (`unsafe`) | `memory.rs` |

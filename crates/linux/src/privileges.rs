@@ -1,7 +1,8 @@
 //! Gives up what a thread no longer needs once its sockets are open (capabilities(7)).
 //!
 //! Capabilities belong to threads, and a new thread has those of the one that starts it. A node's thread keeps what a
-//! reload may need: routes and low port numbers, not CAP_NET_RAW, since ports of its own are open and stay the same;
+//! reload may need: routes and low port numbers, not CAP_NET_RAW, since ports of its own are open and stay the same, and so does
+//! the look at BGP's segments (`facts/watch.rs`);
 //! those of a bridge of the kernel come and go. What reads files and answers queries keeps no power over the network at
 //! all. None can gain privileges again by starting a program.
 

@@ -103,6 +103,11 @@ pub(crate) fn receive_memory(socket: &impl AsFd) -> io::Result<u32> {
     first.map(|word| u32::from_ne_bytes(*word)).ok_or_else(|| io::Error::from(io::ErrorKind::UnexpectedEof))
 }
 
+/// The socket's filter stays as it is, whoever has the socket.
+pub(crate) fn lock_filter(socket: &impl AsFd) -> io::Result<()> {
+    set(socket, libc::SOL_SOCKET, libc::SO_LOCK_FILTER, &c_int::from(true))
+}
+
 /// The kernel's priority of what we send, which queues and tags of VLANs may be made of: 0..=7.
 pub(crate) fn set_priority(socket: &impl AsFd, priority: c_int) -> io::Result<()> {
     set(socket, libc::SOL_SOCKET, libc::SO_PRIORITY, &priority)

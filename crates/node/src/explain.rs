@@ -128,6 +128,7 @@ impl Node {
         probe: Option<bool>,
     ) -> Option<Wanted> {
         let (facts, conn) = self.bgp.as_ref()?.facts(now, neighbor)?;
+        let probe = probe.filter(|probe| *probe);
         // A connection that is there, or that is tried now and then, tells as much as one more.
         let tcp = facts.up.is_none() && conn.is_none() && !facts.attempts.iter().any(|a| a.ours);
         Some(Wanted {
@@ -135,7 +136,8 @@ impl Node {
             port: facts.config.port,
             local: facts.config.local_address.map(|(address, _)| address),
             conn,
-            probe: probe.filter(|probe| *probe).map(|_| tcp),
+            probe: probe.map(|_| tcp),
+            sources: probe.map_or(Vec::new(), |_| live::sources_to_try(&facts)),
             query,
         })
     }
@@ -164,9 +166,18 @@ impl Node {
         let Some((mut facts, _)) = bgp.facts(now, wanted.neighbor) else {
             return self.answer_unknown(wanted, out);
         };
-        Gathered { way: facts.way, tcp: facts.tcp, counters: facts.counters, probe: facts.probe } = found;
+        Gathered {
+            way: facts.way,
+            tcp: facts.tcp,
+            counters: facts.counters,
+            wire: facts.wire,
+            probe: facts.probe,
+        } = found;
         self.complete(now, &mut facts);
         let verdicts = live::judge(&facts);
+        if live::asks_the_wire(&verdicts) && !self.is_own(now, facts.neighbor) {
+            out.push(NodeOutput::Watch(facts.neighbor));
+        }
         let worst = verdicts.first().filter(|_| facts.up.is_none() && live::is_wrong(&verdicts));
         if let (Some(verdict), Some(bgp)) = (worst, &mut self.bgp) {
             bgp.set_verdict(facts.neighbor, &verdict.rule, &verdict.says, &mut self.bgp_out);
@@ -207,6 +218,10 @@ impl Node {
             {
                 (way.interface, way.up) = (Some(down.name.clone()), false);
             }
+        }
+        if let Some(wire) = &mut facts.wire {
+            // What a router forwards is none of ours.
+            wire.syns.retain(|(address, ..)| of(*address).is_some());
         }
         if let Some(stack) = self.stack.as_ref().filter(|_| self.is_own(now, facts.neighbor)) {
             stack.add_icmp(now, facts);

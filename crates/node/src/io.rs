@@ -308,6 +308,8 @@ pub struct Wanted {
     pub conn: Option<ConnId>,
     /// Send it packets; with `true` a TCP connection too, since there is none that tells as much.
     pub probe: Option<bool>,
+    /// With a probe, connect from each of these addresses of ours too: the one that BGP uses, the others.
+    pub sources: Vec<IpAddr>,
     /// The query that waits for it.
     pub query: Option<u64>,
 }
@@ -332,6 +334,8 @@ pub enum NodeOutput {
     Fib(FibChange),
     /// Find out what is known outside of a BGP neighbour; answered by [`NodeInput::Gathered`].
     Gather(Wanted),
+    /// Look at the segments that a BGP neighbour sends, for a minute from now on: they tell of what is wrong with it.
+    Watch(IpAddr),
     /// For those who watch, and the log.
     Event(EventKind),
     /// To a [`NodeInput::Query`].

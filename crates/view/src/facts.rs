@@ -51,6 +51,8 @@ pub struct Facts {
     pub others: Others,
     /// Addresses that are no neighbours', from which connections came, with seconds ago and how often.
     pub strangers: Vec<(IpAddr, f64, u32)>,
+    /// What was seen of the segments that it sends.
+    pub wire: Option<Wire>,
     /// What a probe found.
     pub probe: Option<Probe>,
 }
@@ -235,6 +237,22 @@ pub struct Tcp {
     pub silent: f64,
     /// Octets of memory that hold segments which came ahead of a gap.
     pub ahead_of_gap: u32,
+    /// The TTL or hop limit that our segments leave with.
+    pub ttl: Option<u8>,
+    /// Segments with data that came, those that had come before too; none: not known.
+    pub data_segments: Option<u32>,
+}
+
+/// What was seen of the segments of BGP that a neighbour sends, taken by us or not.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Wire {
+    /// For so many seconds they are looked at.
+    pub seconds: f64,
+    /// The TTL or hop limit that the last one with data came with, and the largest of these: what goes without may have been sent
+    /// before the speaker has set it for this neighbour.
+    pub ttl: Option<(u8, u8)>,
+    /// Addresses of this node to which it sent SYNs, with seconds since the last and how many.
+    pub syns: Vec<(IpAddr, f64, u32)>,
 }
 
 /// What the driver finds out of a neighbour.
@@ -246,6 +264,8 @@ pub struct Gathered {
     pub tcp: Vec<Tcp>,
     /// What the counters did.
     pub counters: Option<Counters>,
+    /// What was seen of the segments that it sends.
+    pub wire: Option<Wire>,
     /// What a probe found.
     pub probe: Option<Probe>,
 }
@@ -290,6 +310,9 @@ pub struct Probe {
     pub large: Option<(u32, Option<Answered>)>,
     /// What became of a TCP connection to the neighbour's port; none: it was not tried.
     pub tcp: Option<End>,
+    /// What became of a connection from each of these addresses of ours within a second: how far it came ([`Stage::Opened`]: an
+    /// OPEN or a NOTIFICATION came), and how it ended. The first is the one that BGP uses.
+    pub sources: Vec<(IpAddr, Stage, End)>,
     /// Why something was left out, in words.
     pub left_out: Vec<String>,
 }

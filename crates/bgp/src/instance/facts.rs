@@ -62,6 +62,7 @@ impl Bgp {
                 .iter()
                 .map(|(address, (at, times))| (*address, now.since(*at).as_secs_f64(), *times))
                 .collect(),
+            wire: None,
             probe: None,
         };
         Some((facts, session.best_conn()))

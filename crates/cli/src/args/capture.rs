@@ -67,7 +67,8 @@ pub(crate) enum Live {
         neighbor: IpAddr,
 
         /// Send it a few packets to know more: UDP to a high port, and where no connection is tried by BGP itself, one TCP
-        /// connection that is closed without a word. Never to the port of an established session.
+        /// connection that is closed without a word; where it closes our connections before its OPEN, one such from each address of
+        /// this node. Never to the port of an established session.
         #[arg(long)]
         probe: bool,
     },

@@ -2,7 +2,7 @@
 
 use super::here::{probed, quiet_counters};
 use super::words::{attempt as in_words, count, way};
-use super::{Found, Row, ours};
+use super::{Found, Row, ours, wire};
 use crate::rules::{Rule, rules};
 use trunkline_view::facts::{Attempt, End, Facts, Reach, Stage, Tcp, Told};
 
@@ -16,7 +16,7 @@ const OVERDUE: f64 = 4.0;
 const LOST: u32 = 2;
 
 /// Octets of an OPEN with all its capabilities, and no more messages.
-const OPEN: u64 = 150;
+pub(super) const OPEN: u64 = 150;
 
 /// Collisions that are no accident.
 const COLLISIONS: u32 = 3;
@@ -31,8 +31,10 @@ pub(super) static ROWS: &[Row<Attempt>] = &[
     Row { id: "ao-silence", finds: |facts, a| silence(facts, a, Some("TCP-AO")) },
     Row { id: "silence", finds: |facts, a| silence(facts, a, None) },
     Row { id: "gave-up", finds: gave_up },
-    Row { id: "unacknowledged", finds: unacknowledged },
+    Row { id: "ttl-security", finds: |facts, a| unacknowledged(facts, a, "ttl-security") },
+    Row { id: "unacknowledged", finds: |facts, a| unacknowledged(facts, a, "unacknowledged") },
     Row { id: "open-unanswered", finds: unanswered },
+    Row { id: "update-source", finds: update_source },
     Row { id: "held-down", finds: |facts, a| closed(facts, a, true) },
     Row { id: "closed-before-open", finds: |facts, a| closed(facts, a, false) },
     Row { id: "stuck-after-open", finds: stuck },
@@ -87,12 +89,16 @@ pub(super) fn told(facts: &Facts, attempt: &Attempt) -> Option<(&'static Rule, F
         Some((Rule::named(id)?, found.seen(in_words(facts, attempt)).seen_if(tcp_words(facts, attempt))))
     };
     let tcp = facts.tcp_of(attempt);
+    let in_vain = || {
+        let (id, found) = wire::in_vain(facts, Some(attempt), tcp);
+        Some((Rule::named(id)?, found))
+    };
     match (told.code, from_us, attempt.stage) {
         ((1, _), true, Stage::Connected) => return sharper("foreign", peer()),
-        ((4, _), true, Stage::Opened) => return sharper("stuck-after-open", peer()),
-        ((4, _), true, Stage::Connected) if tcp.is_some_and(small_in_vain) => {
-            return sharper("unacknowledged", peer());
+        ((4, _), true, Stage::Opened | Stage::Connected) if tcp.is_some_and(small_in_vain) => {
+            return in_vain();
         }
+        ((4, _), true, Stage::Opened) => return sharper("stuck-after-open", peer()),
         ((4, _), true, Stage::Connected) => return sharper("open-unanswered", peer()),
         ((4 | 8, _), _, Stage::Established) if tcp.is_some_and(window_closed) => {
             return sharper("zero-window", peer());
@@ -106,13 +112,13 @@ pub(super) fn told(facts: &Facts, attempt: &Attempt) -> Option<(&'static Rule, F
         ((4, _), false, Stage::Established) | ((8, _), true, Stage::Established)
             if tcp.is_some_and(small_in_vain) =>
         {
-            return sharper("unacknowledged", peer());
+            return in_vain();
         }
         // Silent, but from the start: all it has ever taken is the OPEN.
         ((4, _), true, Stage::Established)
             if tcp.is_some_and(|tcp| small_in_vain(tcp) && tcp.acknowledged < OPEN) =>
         {
-            return sharper("unacknowledged", peer());
+            return in_vain();
         }
         ((4, _), true, Stage::Established) if tcp.is_some_and(receives_in_vain) => {
             return sharper("mtu-black-hole", peer());
@@ -234,19 +240,14 @@ fn tcp_words(facts: &Facts, attempt: &Attempt) -> Option<String> {
     Some(super::up::tcp_words(tcp))
 }
 
-fn unacknowledged(facts: &Facts, attempt: &Attempt) -> Option<Found> {
+fn unacknowledged(facts: &Facts, attempt: &Attempt, rule: &str) -> Option<Found> {
     let tcp = facts.tcp_of(attempt);
     let waits = overdue(attempt) && attempt.stage != Stage::Established && tcp.is_some_and(small_in_vain);
     if !(waits || attempt.end == End::NoAnswer) || attempt.stage < Stage::Connected {
         return None;
     }
-    let ttl = facts.config.ttl.map(|ttl| format!("packets to it leave with a TTL of {ttl}"));
-    Some(
-        peer(facts, attempt)
-            .seen_if(tcp.map(super::up::tcp_words))
-            .seen_if(ttl)
-            .excludes("{a} demands a TTL", facts.config.ttl == Some(255)),
-    )
+    let (id, found) = wire::in_vain(facts, Some(attempt), tcp);
+    (id == rule).then_some(found)
 }
 
 fn unanswered(facts: &Facts, attempt: &Attempt) -> Option<Found> {
@@ -255,8 +256,7 @@ fn unanswered(facts: &Facts, attempt: &Attempt) -> Option<Found> {
 }
 
 fn closed(facts: &Facts, attempt: &Attempt, known: bool) -> Option<Found> {
-    let ended = matches!(attempt.end, End::Closed | End::Reset);
-    if !ended || !attempt.ours || attempt.stage != Stage::Connected || known != (facts.established > 0) {
+    if !wire::closed_early(attempt) || known != (facts.established > 0) {
         return None;
     }
     let local = attempt.local;
@@ -269,7 +269,19 @@ fn closed(facts: &Facts, attempt: &Attempt, known: bool) -> Option<Found> {
             others.join(", ")
         )
     });
-    Some(peer(facts, attempt).seen_if(source))
+    Some(peer(facts, attempt).seen_if(source).seen_if(wire::not_taken(facts)))
+}
+
+/// The neighbour wants another address of ours: it connects to it, or takes connections from it.
+fn update_source(facts: &Facts, attempt: &Attempt) -> Option<Found> {
+    let (connects, takes) = (wire::connects_elsewhere(facts), wire::taken_from(facts));
+    let shown = wire::closed_early(attempt) && (connects.is_some() || takes.is_some());
+    shown.then(|| {
+        peer(facts, attempt)
+            .seen_if(connects)
+            .seen_if(takes)
+            .excludes("the other address is that of another router", true)
+    })
 }
 
 fn stuck(facts: &Facts, attempt: &Attempt) -> Option<Found> {

@@ -6,7 +6,10 @@
 mod attempts;
 mod here;
 mod up;
+mod wire;
 mod words;
+
+pub use wire::{asks_the_wire, sources_to_try};
 
 use crate::rules::{Rule, Severity};
 use std::net::IpAddr;

@@ -1,11 +1,12 @@
 //! Each rule with facts that it is about, and with facts that look alike and are something else.
 
-use super::{attempts, here, judge, up};
+use super::{asks_the_wire, attempts, here, judge, sources_to_try, up};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use trunkline_core::Asn;
 use trunkline_view::facts::{
     Answered, Attempt, Configured, Counters, End, Facts, Others, Probe, Reach, Stage, Tcp, Told, Up, Way,
+    Wire,
 };
 
 fn ip(text: &str) -> IpAddr {
@@ -48,6 +49,7 @@ fn down() -> Facts {
         addresses: vec![ip("192.0.2.1")],
         others: Others::default(),
         strangers: Vec::new(),
+        wire: None,
         probe: None,
     }
 }
@@ -153,6 +155,44 @@ fn lost() -> Tcp {
 /// A small segment that is sent again and again.
 fn small() -> Tcp {
     Tcp { unacknowledged: 1, in_flight: 59, retransmits: 3, mss: 1448, ..Tcp::default() }
+}
+
+/// A small segment in vain, after so many octets that were acknowledged.
+fn small_after(acknowledged: u64) -> Tcp {
+    Tcp { acknowledged, ..small() }
+}
+
+/// A connection on which nothing but the OPEN was ever acknowledged, ended for what did not come.
+fn ended_in_vain(code: u8) -> Facts {
+    was_up(End::Sent(told(code, 0)), Tcp { acknowledged: 59, ..small() })
+}
+
+fn behind_a_router() -> Facts {
+    let mut facts = running(Stage::Connected, small());
+    facts.config.ttl = Some(4);
+    way(&mut facts, |way| way.reach = Reach::Via(ip("192.0.2.254")));
+    facts
+}
+
+/// What comes of the neighbor has this TTL.
+fn comes_with(ttl: u8, mut facts: Facts) -> Facts {
+    facts.wire = Some(Wire { seconds: 9.0, ttl: Some((ttl, ttl)), syns: Vec::new() });
+    facts
+}
+
+/// It closes our connection, and connects to this address of ours.
+fn connects_to(address: &str) -> Facts {
+    let mut facts = ended(Stage::Connected, End::Closed);
+    facts.wire = Some(Wire { seconds: 9.0, ttl: Some((1, 1)), syns: vec![(ip(address), 2.0, 3)] });
+    facts
+}
+
+/// It closes our connection; the probe's from there, and from another address of ours.
+fn tried_from(used: (Stage, End), other: (Stage, End)) -> Facts {
+    let mut facts = ended(Stage::Connected, End::Closed);
+    let sources = vec![(ip("192.0.2.1"), used.0, used.1), (ip("192.0.2.11"), other.0, other.1)];
+    facts.probe = Some(Probe { sources, ..Probe::default() });
+    facts
 }
 
 /// The rule, facts in which it comes first, and facts in which it does not come.
@@ -311,6 +351,15 @@ fn cases() -> Vec<Case> {
             // It has taken more before: the way may have broken for all packets.
             was_up(End::Sent(told(4, 0)), Tcp { acknowledged: 900, ..small() }),
         ),
+        // It has said enough, and hears nothing.
+        (
+            "unacknowledged",
+            with(|f| {
+                f.attempts = vec![attempt(Stage::Opened, End::Sent(told(4, 0)))];
+                f.tcp = vec![Tcp { ended: Some(2.0), ..small() }];
+            }),
+            ended(Stage::Opened, End::Sent(told(4, 0))),
+        ),
         ("unacknowledged", was_up(End::NoAnswer, lost()), was_up(End::Reset, lost())),
         (
             "zero-window",
@@ -374,6 +423,48 @@ fn cases() -> Vec<Case> {
             "unacknowledged",
             was_up(End::Received(told(4, 0)), Tcp { acknowledged: 59, ..small() }),
             was_up(End::Received(told(4, 0)), lost()),
+        ),
+        (
+            "ttl-security",
+            comes_with(255, running(Stage::Connected, small())),
+            comes_with(64, running(Stage::Connected, small())),
+        ),
+        // We send with 255 as well.
+        (
+            "ttl-security",
+            comes_with(255, was_up(End::NoAnswer, small_after(59))),
+            comes_with(255, was_up(End::NoAnswer, Tcp { ttl: Some(255), ..small_after(59) })),
+        ),
+        // It took much more than an OPEN before: the way has broken.
+        (
+            "ttl-security",
+            comes_with(255, ended(Stage::Connected, End::NoAnswer)),
+            comes_with(255, was_up(End::NoAnswer, small_after(900))),
+        ),
+        (
+            "ttl-security",
+            comes_with(255, ended_in_vain(4)),
+            // What was acknowledged before tells of another trouble.
+            comes_with(255, was_up(End::Sent(told(4, 0)), small_after(900))),
+        ),
+        // A router has taken one off, or the neighbor has sent with less.
+        ("ttl-security", comes_with(254, behind_a_router()), comes_with(254, ended_in_vain(4))),
+        (
+            "ttl-security",
+            comes_with(255, up_with(|tcp| *tcp = Tcp { acknowledged: 59, ..small() })),
+            comes_with(1, up_with(|tcp| *tcp = Tcp { acknowledged: 59, ..small() })),
+        ),
+        ("update-source", connects_to("192.0.2.11"), connects_to("192.0.2.1")),
+        (
+            "update-source",
+            tried_from((Stage::Connected, End::Closed), (Stage::Opened, End::Pending)),
+            tried_from((Stage::Connected, End::Closed), (Stage::Connected, End::Reset)),
+        ),
+        // Meanwhile it takes both.
+        (
+            "update-source",
+            tried_from((Stage::Connected, End::Reset), (Stage::Connected, End::Pending)),
+            tried_from((Stage::Opened, End::Pending), (Stage::Opened, End::Pending)),
         ),
         ("no-common-family", is_up(|up| up.families.clear()), established()),
         (
@@ -505,6 +596,42 @@ fn a_probe_makes_it_sharper() {
     let found = judge(&facts);
     assert!(found[0].not_excluded.iter().all(|text| text != dead), "{found:#?}");
     assert!(found[0].seen.iter().any(|text| text.contains("TTL 64")), "{found:#?}");
+}
+
+#[test]
+fn the_ttl_of_its_segments_excludes_ttl_security() {
+    let may_demand = |facts: &Facts| {
+        let found = judge(facts);
+        assert_eq!(found[0].rule, "unacknowledged");
+        assert!(asks_the_wire(&found));
+        found[0].not_excluded.iter().any(|text| text.contains("demands a TTL"))
+    };
+    let facts = running(Stage::Connected, small());
+    assert!(may_demand(&facts));
+    assert!(!may_demand(&comes_with(64, facts.clone())));
+    assert!(!may_demand(&comes_with(127, behind_a_router())));
+    let once = Tcp { received: 53, data_segments: Some(1), silent: 6.0, ..small() };
+    assert!(!may_demand(&comes_with(255, running(Stage::Opened, once.clone()))), "it hears us");
+    assert!(may_demand(&running(Stage::Opened, Tcp { data_segments: Some(4), ..once })));
+    let mut both = comes_with(64, facts);
+    both.wire.as_mut().unwrap().ttl = Some((64, 255));
+    assert!(may_demand(&both), "it has sent with both");
+    assert!(!asks_the_wire(&judge(&ended(Stage::Connecting, End::Refused))));
+}
+
+#[test]
+fn a_probe_tries_our_other_addresses_where_a_connection_was_closed() {
+    let mut facts = ended(Stage::Connected, End::Closed);
+    facts.addresses.push(ip("192.0.2.11"));
+    assert_eq!(sources_to_try(&facts), [ip("192.0.2.1"), ip("192.0.2.11")]);
+    facts.attempts[0].stage = Stage::Opened;
+    assert_eq!(sources_to_try(&facts), [] as [IpAddr; 0]);
+    facts.attempts[0].stage = Stage::Connected;
+    signs(&mut facts);
+    assert_eq!(sources_to_try(&facts), [] as [IpAddr; 0]);
+    let facts = tried_from((Stage::Connected, End::Closed), (Stage::Connected, End::Closed));
+    let found = judge(&facts);
+    assert!(found[0].seen.iter().any(|text| text.contains("from 192.0.2.11 fare no better")), "{found:#?}");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! What is wrong with a session that is up.
 
 use super::words::{answered, count};
-use super::{Found, Row, attempts, ours};
+use super::{Found, Row, attempts, ours, wire};
 use trunkline_view::facts::{Facts, Tcp, Up};
 
 /// Seconds after which routes should have come. End-of-RIB says it no sooner: FRR's comes a second or two before its first route.
@@ -15,7 +15,8 @@ pub(super) static ROWS: &[Row<()>] = &[
     Row { id: "zero-window", finds: zero_window },
     Row { id: "mtu-black-hole", finds: sends_in_vain },
     Row { id: "mtu-black-hole", finds: receives_in_vain },
-    Row { id: "unacknowledged", finds: unacknowledged },
+    Row { id: "ttl-security", finds: |facts, ()| unacknowledged(facts, "ttl-security") },
+    Row { id: "unacknowledged", finds: |facts, ()| unacknowledged(facts, "unacknowledged") },
     Row { id: "no-common-family", finds: no_family },
     Row { id: "import-refuses", finds: import_refuses },
     Row { id: "own-as", finds: own_as },
@@ -95,16 +96,11 @@ fn sends_in_vain(facts: &Facts, (): &()) -> Option<Found> {
     Some(found)
 }
 
-fn unacknowledged(facts: &Facts, (): &()) -> Option<Found> {
+fn unacknowledged(facts: &Facts, rule: &str) -> Option<Found> {
     let lost = |tcp: &&Tcp| tcp.retransmits >= LOST && attempts::small_in_vain(tcp);
     let tcp = tcp(facts).filter(lost).filter(|tcp| tcp.silent <= keepalive(facts))?;
-    let ttl = facts.config.ttl.map(|ttl| format!("packets to it leave with a TTL of {ttl}"));
-    Some(
-        Found::new(facts.neighbor, ours(facts, None))
-            .seen(tcp_words(tcp))
-            .seen_if(ttl)
-            .excludes("{a} demands a TTL", facts.config.ttl == Some(255)),
-    )
+    let (id, found) = wire::in_vain(facts, None, Some(tcp));
+    (id == rule).then_some(found)
 }
 
 fn receives_in_vain(facts: &Facts, (): &()) -> Option<Found> {

@@ -497,6 +497,7 @@ impl Lab {
                 NodeOutput::Tcp(action) => self.refuse_tcp(number, action),
                 // There is no kernel.
                 NodeOutput::Gather(_)
+                | NodeOutput::Watch(_)
                 | NodeOutput::Fib(_)
                 | NodeOutput::KernelBridge(_)
                 | NodeOutput::Rip(_) => {}

@@ -32,7 +32,7 @@ impl PortSocket {
         socket.attach_filter(&filter())?;
         set(&socket, libc::PACKET_IGNORE_OUTGOING, &1_i32)?;
         sockopt::set_priority(&socket, PRIORITY)?;
-        bind(&socket, interface)?;
+        bind(&socket, libc::ETH_P_ALL, interface)?;
         // A network card shall let these groups in, though the bridge may have asked it for nothing.
         for group in [BRIDGE_GROUP, CISCO_GROUP] {
             let mut member = libc::packet_mreq {

@@ -19,8 +19,13 @@ impl EventLoop {
             return self.tell_facts(wanted, Some(Probe { left_out, ..Probe::default() }));
         }
         let mtu = self.mtu_towards(&wanted);
-        let target =
-            Target { address: wanted.neighbor, local: wanted.local, mtu, tcp: tcp.then_some(wanted.port) };
+        let target = Target {
+            address: wanted.neighbor,
+            local: wanted.local,
+            mtu,
+            tcp: tcp.then_some(wanted.port),
+            sources: (wanted.sources.clone(), wanted.port),
+        };
         let shared = Arc::clone(&self.shared);
         let question = wanted.clone();
         let thread = std::thread::Builder::new().name("probe".to_owned()).spawn(move || {

@@ -17,7 +17,7 @@ mod tcp;
 
 use crate::bridge::Bridges;
 use crate::calendar::Calendar;
-use crate::facts::Facts;
+use crate::facts::{Facts, Watch};
 use crate::handle::{Reply, Shared, Subscriber};
 use crate::listener::Listeners;
 use crate::netlink::encode::Place;
@@ -82,6 +82,7 @@ pub(crate) struct Prepared {
     ports: Ports,
     bridges: Bridges,
     rip: Option<RipSocket>,
+    watch: Watch,
     fib: Option<Fib>,
     monitor: Monitor,
     pub(crate) shared: Arc<Shared>,
@@ -109,7 +110,8 @@ impl Prepared {
             .register(&mut SourceFd(&monitor.raw_fd()), MONITOR, Interest::READABLE)
             .map_err(StartError::system("use epoll"))?;
         let shared = Shared::new(config.name.clone(), waker);
-        Ok(Prepared { poll, listeners, ports, bridges, rip, fib, monitor, shared })
+        let watch = Watch::open(config);
+        Ok(Prepared { poll, listeners, ports, bridges, rip, watch, fib, monitor, shared })
     }
 }
 
@@ -197,7 +199,7 @@ impl EventLoop {
             rip: parts.rip,
             calendar: None,
             connections: Connections::default(),
-            facts: Facts::default(),
+            facts: Facts::new(parts.watch),
             probes: 0,
             monitor: parts.monitor,
             kernel_events: Vec::new(),
@@ -257,6 +259,7 @@ impl EventLoop {
         self.read_ports();
         self.read_rip();
         self.read_bridges();
+        self.facts.watch.read(self.now);
         self.now = clock::now();
         if self.node.poll_timeout().is_some_and(|at| at <= self.now) {
             self.node.handle_timeout(self.now, &mut self.out);
@@ -289,6 +292,7 @@ impl EventLoop {
             self.monitor.poll_timeout(),
             self.reconcile.at,
             self.connections.poll_timeout(),
+            self.facts.watch.poll_timeout(),
             self.bridges.poll_timeout(),
             self.rip.as_ref().and_then(RipSocket::poll_timeout),
         ])?;
@@ -342,6 +346,7 @@ impl EventLoop {
                     }
                 }
                 NodeOutput::Gather(wanted) => self.gather(wanted),
+                NodeOutput::Watch(neighbor) => self.facts.watch.begin(self.now, neighbor),
                 NodeOutput::Event(kind) => self.publish(kind),
                 NodeOutput::Answer { id, answer } => self.answer(id, answer),
             }

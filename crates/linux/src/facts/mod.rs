@@ -1,11 +1,13 @@
 //! What the kernel knows of a BGP neighbour, for `explain bgp`: its route, the next hop's link-layer address, TCP's counters, the
-//! connection's `TCP_INFO`; and a probe, where one is asked for.
+//! connection's `TCP_INFO`, the segments that it sends; and a probe, where one is asked for.
 
 mod probe;
 mod tcp;
+mod watch;
 mod way;
 
 pub(crate) use probe::{Target, probe};
+pub(crate) use watch::Watch;
 
 use crate::netlink::links::Links;
 use crate::netlink::requester::Requester;
@@ -36,9 +38,14 @@ pub(crate) struct Facts {
     sample: Option<(Instant, BTreeMap<String, u64>)>,
     history: CounterHistory,
     ended: BTreeMap<IpAddr, Vec<(Instant, Tcp)>>,
+    pub(crate) watch: Watch,
 }
 
 impl Facts {
+    pub(crate) fn new(watch: Watch) -> Facts {
+        Facts { watch, ..Facts::default() }
+    }
+
     /// A connection to a neighbour begins.
     pub(crate) fn begin(&mut self, now: Instant, neighbor: IpAddr) {
         self.refresh(now);
@@ -94,7 +101,8 @@ impl Facts {
         let ended = self.ended.get(&neighbor.to_canonical()).into_iter().flatten();
         let ended = ended.map(|(at, tcp)| Tcp { ended: Some(now.since(*at).as_secs_f64()), ..tcp.clone() });
         let tcp = socket.and_then(|socket| tcp::facts(socket)).into_iter().chain(ended).collect();
-        Gathered { way, tcp, counters, probe: None }
+        let wire = self.watch.seen(now, neighbor);
+        Gathered { way, tcp, counters, wire, probe: None }
     }
 }
 

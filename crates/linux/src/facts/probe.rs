@@ -1,16 +1,18 @@
 //! A probe that disturbs nobody: UDP datagrams to a port where nobody listens, small and large, that hosts answer with ICMP; and
-//! one TCP connection that is closed without a word, only where BGP itself opens none.
+//! one TCP connection that is closed without a word, only where BGP itself opens none, or one from each address of ours, where
+//! the neighbour closes BGP's own at once.
 
 use crate::conn;
 use crate::icmp::{self, IcmpError};
 use crate::sockopt;
+use mio::net::TcpStream;
 use socket2::{Domain, Protocol, Socket, Type};
-use std::io;
+use std::io::{self, Read};
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsFd;
 use std::time::Duration;
 use trunkline_bgp::transport::{TcpError, TcpOptions};
-use trunkline_view::facts::{Answered, End, Probe};
+use trunkline_view::facts::{Answered, End, Probe, Stage};
 
 /// The first port of traceroute.
 const PORT: u16 = 33_434;
@@ -21,6 +23,12 @@ const PATIENCE: Duration = Duration::from_millis(600);
 
 /// How long the TCP connection may take.
 const CONNECT: Duration = Duration::from_secs(2);
+
+/// How long one from another address of ours is waited for to be up, and then to be closed or to bring something.
+const SETTLE: Duration = Duration::from_secs(1);
+
+/// What every message of BGP begins with (RFC 4271 §4.1).
+const MARKER: [u8; 16] = [0xff; 16];
 
 /// Octets of a small datagram, and the largest packet that is tried.
 const SMALL: usize = 32;
@@ -35,6 +43,8 @@ pub(crate) struct Target {
     pub(crate) mtu: Option<u32>,
     /// The port to connect to, where a connection is tried.
     pub(crate) tcp: Option<u16>,
+    /// Addresses of ours to connect from, and the port to connect to.
+    pub(crate) sources: (Vec<IpAddr>, u16),
 }
 
 /// Does it; takes some seconds at most.
@@ -51,8 +61,48 @@ pub(crate) fn probe(target: &Target) -> Probe {
             Err(error) => found.left_out.push(format!("no datagram of {mtu} octets could be sent: {error}")),
         }
     }
-    found.tcp = target.tcp.map(|port| connect(target, port));
+    found.tcp = target.tcp.map(|port| match open(target, target.local, port, CONNECT) {
+        Ok(_) => End::Closed,
+        Err(end) => end,
+    });
+    found.sources = connect_from_all(target);
     found
+}
+
+/// One from each of the addresses, all at once: how far each came, and how it ended.
+fn connect_from_all(target: &Target) -> Vec<(IpAddr, Stage, End)> {
+    let (sources, port) = &target.sources;
+    std::thread::scope(|scope| {
+        let try_from = |source: &IpAddr| {
+            let source = *source;
+            let thread = std::thread::Builder::new().name("probe".to_owned());
+            let one = move || match open(target, Some(source), *port, SETTLE) {
+                Ok(stream) => answer(&stream),
+                Err(end) => (Stage::Connecting, end),
+            };
+            Some((source, thread.spawn_scoped(scope, one).ok()?))
+        };
+        let all: Vec<_> = sources.iter().filter_map(try_from).collect();
+        let what = all.into_iter().filter_map(|(source, thread)| {
+            let (stage, end) = thread.join().ok()?;
+            Some((source, stage, end))
+        });
+        what.collect()
+    })
+}
+
+/// What comes on a connection that is up: an OPEN or a NOTIFICATION begins with the marker.
+fn answer(mut stream: &TcpStream) -> (Stage, End) {
+    wait(stream, rustix::event::PollFlags::IN, SETTLE);
+    let mut octets = [0; MARKER.len()];
+    match stream.read(&mut octets) {
+        Ok(0) => (Stage::Connected, End::Closed),
+        Ok(_) if octets == MARKER => (Stage::Opened, End::Pending),
+        Ok(_) => (Stage::Connected, End::Pending),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => (Stage::Connected, End::Pending),
+        Err(error) if error.kind() == io::ErrorKind::ConnectionReset => (Stage::Connected, End::Reset),
+        Err(error) => (Stage::Connected, End::Failed(error.to_string())),
+    }
 }
 
 /// Sends a datagram of so many octets, which must not be taken apart; what answers.
@@ -99,33 +149,33 @@ fn wait(socket: &impl AsFd, flags: rustix::event::PollFlags, patience: Duration)
     let _ = rustix::event::poll(&mut descriptors, Some(&patience));
 }
 
-/// Opens a connection and closes it without a word. Unsigned: what a key says, BGP's own attempts tell.
-fn connect(target: &Target, port: u16) -> End {
+/// Opens a connection. Unsigned: what a key says, BGP's own attempts tell.
+fn open(target: &Target, local: Option<IpAddr>, port: u16, patience: Duration) -> Result<TcpStream, End> {
     let remote = SocketAddr::new(target.address, port);
-    let stream = match conn::connect(remote, target.local, &TcpOptions::default()) {
-        Ok(stream) => stream,
-        Err(error) => return End::Failed(error.to_string()),
-    };
-    wait(&stream, rustix::event::PollFlags::OUT, CONNECT);
+    let stream = conn::connect(remote, local, &TcpOptions::default())
+        .map_err(|error| End::Failed(error.to_string()))?;
+    wait(&stream, rustix::event::PollFlags::OUT, patience);
     match conn::connected(&stream) {
-        None => End::NoAnswer,
-        Some(Ok(_)) => End::Closed,
-        Some(Err(TcpError::Refused)) => End::Refused,
-        Some(Err(TcpError::Icmp { by, what, exceeded })) => End::Icmp { by: Some(by), what, exceeded },
-        Some(Err(error)) => End::Failed(error.to_string()),
+        None => Err(End::NoAnswer),
+        Some(Ok(_)) => Ok(stream),
+        Some(Err(TcpError::Refused)) => Err(End::Refused),
+        Some(Err(TcpError::Icmp { by, what, exceeded })) => Err(End::Icmp { by: Some(by), what, exceeded }),
+        Some(Err(error)) => Err(End::Failed(error.to_string())),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::Write;
 
     #[test]
     fn this_machine_answers() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let address = "127.0.0.1".parse().unwrap();
-        let target = Target { address, local: None, mtu: Some(1500), tcp: Some(port) };
+        let target =
+            Target { address, local: None, mtu: Some(1500), tcp: Some(port), sources: (Vec::new(), port) };
         let found = probe(&target);
         let small = found.small.unwrap();
         assert_eq!((small.by, small.ttl), (address, Some(64)));
@@ -133,5 +183,37 @@ mod tests {
         assert_eq!(found.tcp, Some(End::Closed), "it was accepted");
         drop(listener);
         assert_eq!(probe(&target).tcp, Some(End::Refused));
+    }
+
+    /// It speaks to one address of ours, closes at once what comes from a second, and says nothing to a third.
+    #[test]
+    fn our_other_addresses_are_tried() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let ours = |last| IpAddr::from([127, 0, 0, last]);
+        let peer = std::thread::spawn(move || {
+            let mut kept = Vec::new();
+            for _ in 0..3 {
+                let (mut stream, from) = listener.accept().unwrap();
+                match from.ip() {
+                    from if from == ours(2) => drop(stream),
+                    from if from == ours(3) => {
+                        stream.write_all(&[0xff; 29]).unwrap();
+                        kept.push(stream);
+                    }
+                    _ => kept.push(stream),
+                }
+            }
+            // Until all have been closed.
+            kept.iter_mut().for_each(|stream| drop(stream.read_to_end(&mut Vec::new())));
+        });
+        let sources = vec![ours(2), ours(3), ours(4), IpAddr::from([192, 0, 2, 77])];
+        let target = Target { address: ours(1), local: None, mtu: None, tcp: None, sources: (sources, port) };
+        let found = probe(&target).sources;
+        assert_eq!(found[0], (ours(2), Stage::Connected, End::Closed));
+        assert_eq!(found[1], (ours(3), Stage::Opened, End::Pending));
+        assert_eq!(found[2], (ours(4), Stage::Connected, End::Pending));
+        assert!(matches!(&found[3], (_, Stage::Connecting, End::Failed(_))), "{found:?}");
+        peer.join().unwrap();
     }
 }

@@ -1,6 +1,7 @@
 //! What TCP knows of a connection: `struct tcp_info` of linux/tcp.h, which grew over the years; an old kernel fills less of it.
 
 use crate::sockopt;
+use socket2::{Domain, SockRef};
 use std::os::fd::AsFd;
 use trunkline_view::facts::Tcp;
 
@@ -16,6 +17,7 @@ const LAST_DATA_RECV: usize = 52;
 const BYTES_ACKED: usize = 120;
 const BYTES_RECEIVED: usize = 128;
 const NOTSENT_BYTES: usize = 144;
+const DATA_SEGS_IN: usize = 152;
 const RWND_LIMITED: usize = 176;
 const BYTES_SENT: usize = 200;
 const BYTES_RETRANS: usize = 208;
@@ -31,6 +33,12 @@ pub(crate) fn facts(socket: &impl AsFd) -> Option<Tcp> {
     if let (Ok(0), Ok(held)) = (readable, sockopt::receive_memory(socket)) {
         tcp.ahead_of_gap = held;
     }
+    let socket = SockRef::from(socket);
+    let ttl = match socket.domain() {
+        Ok(Domain::IPV4) => socket.ttl_v4(),
+        _ => socket.unicast_hops_v6(),
+    };
+    tcp.ttl = ttl.ok().and_then(|ttl| ttl.try_into().ok());
     Some(tcp)
 }
 
@@ -61,6 +69,8 @@ fn read(info: &[u8]) -> Tcp {
         window_limited: long(RWND_LIMITED) as f64 / 1e6,
         silent: f64::from(word(LAST_DATA_RECV).unwrap_or(0)) / 1e3,
         ahead_of_gap: 0,
+        ttl: None,
+        data_segments: word(DATA_SEGS_IN),
     }
 }
 
@@ -82,6 +92,10 @@ mod tests {
         let facts = facts(&client).unwrap();
         assert_eq!((facts.acknowledged, facts.received), (10, 3), "{facts:?}");
         assert!(facts.mss > 0 && facts.window.unwrap() > 0, "{facts:?}");
+        assert_eq!((facts.data_segments, read(&[0; 104]).data_segments), (Some(1), None));
+        assert_eq!(facts.ttl, Some(64), "{facts:?}");
+        sockopt::set_ttl(&client, true, 3).unwrap();
+        assert_eq!(super::facts(&client).unwrap().ttl, Some(3));
         assert_eq!((facts.unacknowledged, facts.window_probes, facts.retransmits), (0, 0, 0));
     }
 

@@ -25,9 +25,6 @@ const SLOTS: usize = 512;
 /// Frames given to one system call.
 const BATCH: usize = 128;
 
-/// ETH_P_ALL in network order, as socket(2) wants it.
-const ETH_P_ALL: u16 = (libc::ETH_P_ALL as u16).to_be();
-
 /// A raw socket on one interface, with its ring.
 #[derive(Debug)]
 pub(crate) struct PacketPort {
@@ -67,7 +64,7 @@ impl PacketPort {
             mr_address: [0; 8],
         };
         set(&socket, libc::PACKET_ADD_MEMBERSHIP, &member)?;
-        bind(&socket, index)?;
+        bind(&socket, libc::ETH_P_ALL, index)?;
         Ok(PacketPort { socket: Arc::new(socket), interface: index, ring, segments: Vec::new() })
     }
 
@@ -161,11 +158,11 @@ pub(crate) fn set<T>(socket: &Socket, name: libc::c_int, value: &T) -> io::Resul
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
-/// Every frame of the interface comes to the socket from now on.
-pub(crate) fn bind(socket: &Socket, index: u32) -> io::Result<()> {
+/// Every frame of this protocol of the interface comes to the socket from now on; 0: of all interfaces.
+pub(crate) fn bind(socket: &Socket, protocol: libc::c_int, index: u32) -> io::Result<()> {
     let address = libc::sockaddr_ll {
         sll_family: libc::AF_PACKET as u16,
-        sll_protocol: ETH_P_ALL,
+        sll_protocol: (protocol as u16).to_be(),
         sll_ifindex: index as i32,
         sll_hatype: 0,
         sll_pkttype: 0,

@@ -33,7 +33,7 @@ impl Stack {
             way: Some(self.way_to(now, peer)),
             tcp: self.tcp_facts(now, conn).into_iter().collect(),
             counters,
-            probe: None,
+            ..Gathered::default()
         }
     }
 

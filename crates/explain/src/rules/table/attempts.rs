@@ -126,14 +126,14 @@ pub(super) static ATTEMPTS: &[Rule] = &[
     },
     Rule {
         rests_on: "RFC 5082 §3 (GTSM)",
-        says: "{a} answers with a TTL too small for {b}, which sends with 255 and, it seems, demands the same: TTL security is on at one end only.",
-        alternatives: &["a filter at {b} drops the SYN-ACKs", "more hops in between than are configured"],
+        says: "{a} sends with a TTL too small for {b}, which sends with 255 and, it seems, demands the same: TTL security is on at one end only.",
+        alternatives: &["a filter at {b} drops what {a} sends", "more hops in between than are configured"],
         next: &[
             "configure TTL security on both ends, or on neither",
             "compare the number of hops with the configured one",
             "nstat -az TcpExtTCPMinTTLDrop at {b}",
         ],
-        ..rule("ttl-security", 56, Error, "SYN-ACK with a small TTL ignored by an end that sends 255")
+        ..rule("ttl-security", 56, Error, "what has a small TTL ignored by an end that sends 255")
     },
     Rule {
         rests_on: "RFC 9293 §3.8.1: a SYN-ACK is sent again until it is acknowledged",
@@ -179,7 +179,7 @@ pub(super) static ATTEMPTS: &[Rule] = &[
         ..rule("held-down", 48, Warning, "connection closed by an end that has exchanged OPENs before")
     },
     Rule {
-        rests_on: "as closed-before-open, and {a} itself connects to another address of the same station",
+        rests_on: "as closed-before-open, and {a} itself connects to another address of the same station, or takes a connection from there",
         says: "{a} does not want connections from {b}: it seems to know that router by another address.",
         alternatives: &[
             "the other address is that of another router behind the same station",

@@ -123,7 +123,7 @@ impl Net {
                 NodeOutput::Frame { port, frame } => self.sent(number, port, frame),
                 NodeOutput::Event(event) => self.events.push((number, event)),
                 NodeOutput::Answer { id, answer } => drop(self.answers.insert(id, answer)),
-                NodeOutput::Tcp(_) | NodeOutput::Gather(_) => {}
+                NodeOutput::Tcp(_) | NodeOutput::Gather(_) | NodeOutput::Watch(_) => {}
                 NodeOutput::Rip(action) => panic!("there is no kernel: {action:?}"),
                 NodeOutput::Fib(change) => panic!("there is no kernel: {change:?}"),
                 NodeOutput::KernelBridge(order) => panic!("there is no kernel: {order:?}"),
