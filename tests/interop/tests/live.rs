@@ -17,7 +17,17 @@ const SCENES: &[(&str, Scene)] = &[
     ("s24_black_hole_there", black_hole_there),
     ("s24_black_hole_here", black_hole_here),
     ("s25_zero_window", zero_window),
-    ("s11_ttl_security_there", ttl_security_there),
+    ("s11_ttl_security_at_bird", |lab| {
+        ttl_security_there(lab, Kind::Bird, (OURS_4, THEIRS_4), "ttl security on;")
+    }),
+    ("s11_ttl_security_at_frr", |lab| {
+        ttl_security_there(lab, Kind::Frr, (OURS_4, THEIRS_4), " neighbor 192.0.2.1 ttl-security hops 1")
+    }),
+    ("s11_ttl_security_by_ipv6", |lab| {
+        ttl_security_there(lab, Kind::Bird, (OURS_6, THEIRS_6), "ttl security on;")
+    }),
+    ("s11_only_data_dropped", only_data_dropped),
+    ("s11_all_dropped", all_dropped),
     ("s11_ttl_security_here", ttl_security_here),
     ("s01_both_passive", both_passive),
     ("s22_open_unanswered", open_unanswered),
@@ -35,7 +45,12 @@ const SCENES: &[(&str, Scene)] = &[
     ("s12_unknown_at_frr", |lab| unknown(lab, Kind::Frr)),
     ("s12_unknown_at_gobgp", |lab| unknown(lab, Kind::GoBgp)),
     ("s12_unknown_at_openbgpd", |lab| unknown(lab, Kind::OpenBgpd)),
-    ("s13_other_address", other_address),
+    ("s12_unknown_at_each_address", unknown_at_each_address),
+    ("s13_other_address_at_bird", |lab| other_address(lab, Kind::Bird)),
+    ("s13_other_address_at_frr", |lab| other_address(lab, Kind::Frr)),
+    ("s13_other_address_at_gobgp", |lab| other_address(lab, Kind::GoBgp)),
+    ("s13_other_address_at_openbgpd", |lab| other_address(lab, Kind::OpenBgpd)),
+    ("s13_it_connects_to_another_address", connects_to_another_address),
     ("s14_rejected", rejected),
     ("s15_version", |lab| answered(lab, script::open(3, 30, [192, 0, 2, 2]), "version")),
     ("s16_they_expect_another_as", |lab| bad_as(lab, Kind::Bird)),
@@ -311,16 +326,56 @@ fn ttl_security_here(lab: &Lab) {
     assert!(words(&said).contains("TCPMinTTLDrop"), "{said:#}");
 }
 
-fn ttl_security_there(lab: &Lab) {
+fn ttl_security_there(lab: &Lab, kind: Kind, (ours, theirs): (&str, &str), lines: &str) {
     let pair = Pair::new(lab);
+    let config = Config::new(OUR_AS, OURS_4).neighbor(Neighbor::new(theirs, THEIR_AS));
+    let tl = Trunkline::start(lab, &pair.us, "us", &config);
+    let mut spec = Spec::new(THEIR_AS, THEIRS_4).session(theirs, ours, OUR_AS).passive();
+    spec.session_lines = lines.into();
+    spec.hold = 6;
+    let _peer = kind.start(lab, &pair.them, "them", spec);
+    // The OPEN may still get through: then the session seems to be up. At first nothing is known of the peer's TTL.
+    let said = verdict_of_a_flap(&tl, theirs, "ttl-security");
+    let begin = format!("{ours} sends with a TTL too small for {theirs}");
+    assert!(said["says"].as_str().unwrap().starts_with(&begin), "{said:#}");
+    let said = words(&said);
+    assert!(said.contains("leave with a TTL of 1") && said.contains("come with a TTL of 255"), "{said}");
+}
+
+/// The handshake passes, and nothing of ours with data: as above, but the peer takes our acknowledgments.
+fn only_data_dropped(lab: &Lab) {
+    let pair = Pair::new(lab);
+    nft(&pair.them, "input", "tcp dport 179 tcp flags & psh == psh drop");
     let tl = Trunkline::start(lab, &pair.us, "us", &us_4());
     let mut spec = them_4().passive();
-    spec.session_lines = "ttl security on;".into();
     spec.hold = 6;
     let _bird = Kind::Bird.start(lab, &pair.them, "them", spec);
-    // The OPEN may still get through: then the session seems to be up.
     let said = verdict_of_a_flap(&tl, THEIRS_4, "unacknowledged");
-    assert!(words(&said).contains("demands a TTL"), "{said:#}");
+    assert!(words(&said).contains("takes our ack") && !words(&said).contains("demands a TTL"), "{said:#}");
+    // BIRD closes what comes afterwards with the TTL of its listener, which is 255.
+    wait_until(PATIENCE, "it closes the next ones", || {
+        words(&explain(&tl, THEIRS_4, &[]).0).contains("closed-before-open")
+    });
+    first(&tl, THEIRS_4, "unacknowledged");
+    assert!(!tl.process.log().contains("(ttl-security)"));
+}
+
+/// Nothing of ours arrives any more, as where the peer drops it for the TTL, but it sends with that of its system.
+fn all_dropped(lab: &Lab) {
+    let pair = Pair::new(lab);
+    let them = pair.them.clone();
+    let _script = Script::start(&pair.them, THEIRS_4, move |stream: &mut TcpStream| {
+        script::read(stream)?;
+        nft(&them, "input", "tcp dport 179 drop");
+        stream.write_all(&script::good_open())?;
+        script::linger(stream)
+    });
+    let tl = Trunkline::start(lab, &pair.us, "us", &us_4());
+    verdict(&tl, THEIRS_4, "unacknowledged");
+    wait_until(PATIENCE, "TTL security is excluded", || {
+        let said = words(&first(&tl, THEIRS_4, "unacknowledged"));
+        said.contains("come with a TTL of 64") && !said.contains("demands a TTL")
+    });
 }
 
 fn unknown(lab: &Lab, kind: Kind) {
@@ -332,15 +387,56 @@ fn unknown(lab: &Lab, kind: Kind) {
     verdict(&tl, THEIRS_4, "closed-before-open");
 }
 
-fn other_address(lab: &Lab) {
+/// The peer waits for another of our addresses: a connection from there tells, which only a probe makes.
+fn other_address(lab: &Lab, kind: Kind) {
     let pair = Pair::new(lab);
     pair.us.address("e0", "192.0.2.11/24");
     let tl = Trunkline::start(lab, &pair.us, "us", &us_4());
     let mut spec = them_4().passive();
     spec.sessions[0].remote = ip("192.0.2.11");
-    let _frr = Kind::Frr.start(lab, &pair.them, "them", spec);
+    let _peer = kind.start(lab, &pair.them, "them", spec);
     let said = verdict(&tl, THEIRS_4, "closed-before-open");
     assert!(words(&said).contains("may know it: 192.0.2.11"), "{said:#}");
+    let (told, _) = explain(&tl, THEIRS_4, &["--probe"]);
+    assert_eq!(told["verdicts"][0]["rule"], "update-source", "{told:#}");
+    let said = words(&told["verdicts"][0]);
+    assert!(
+        said.contains("a connection from 192.0.2.11 was answered by an OPEN, one from 192.0.2.1"),
+        "{said}"
+    );
+}
+
+/// We have other addresses, and the peer wants none of them.
+fn unknown_at_each_address(lab: &Lab) {
+    let pair = Pair::new(lab);
+    pair.us.address("e0", "192.0.2.11/24");
+    pair.us.address("lo", "203.0.113.1/32");
+    pair.them.ip("route add 203.0.113.1 via 192.0.2.1");
+    let tl = Trunkline::start(lab, &pair.us, "us", &us_4());
+    let mut spec = them_4();
+    spec.sessions[0].remote = ip("192.0.2.99");
+    let _bird = Kind::Bird.start(lab, &pair.them, "them", spec);
+    verdict(&tl, THEIRS_4, "closed-before-open");
+    let (told, _) = explain(&tl, THEIRS_4, &["--probe"]);
+    assert_eq!(told["verdicts"][0]["rule"], "closed-before-open", "{told:#}");
+    assert!(words(&told).contains("from 203.0.113.1, 192.0.2.11 fare no better"), "{told:#}");
+}
+
+/// The peer connects to an address of ours where nobody listens: its SYNs tell.
+fn connects_to_another_address(lab: &Lab) {
+    let pair = Pair::new(lab);
+    pair.us.address("e0", "192.0.2.11/24");
+    let mut ours = us_4();
+    ours.bgp = "listen = [\"192.0.2.1:179\"]\n".into();
+    let tl = Trunkline::start(lab, &pair.us, "us", &ours);
+    let mut spec = them_4();
+    spec.sessions[0].remote = ip("192.0.2.11");
+    let _bird = Kind::Bird.start(lab, &pair.them, "them", spec);
+    let said = verdict(&tl, THEIRS_4, "update-source");
+    assert!(words(&said).contains("itself connects to 192.0.2.11, another address of this node"), "{said:#}");
+    // With that address as ours all is well.
+    tl.reload(&all(ours, "local-address", "\"192.0.2.11\""));
+    wait_until(PATIENCE, "up", || tl.established(ip(THEIRS_4)));
 }
 
 fn rejected(lab: &Lab) {
