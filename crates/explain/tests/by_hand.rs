@@ -25,6 +25,8 @@ struct Hand {
     next: [u32; 2],
     /// Frames that are not captured.
     lost: Vec<u64>,
+    /// Octets of a frame that are captured at most; none: all.
+    snap: Option<usize>,
 }
 
 impl Hand {
@@ -40,6 +42,7 @@ impl Hand {
         self.at += 0.001;
         let (number, nanos) = (self.number, (self.at * 1e9) as u64);
         let original_length = octets.len() as u32;
+        octets.truncate(self.snap.unwrap_or(usize::MAX));
         let frame = Captured {
             number,
             nanos,
@@ -343,4 +346,51 @@ fn errors_that_are_not_about_bgp_are_notes() {
     let mut hand = Hand::default();
     hand.packet(Protocol::ICMP, 1, &octets);
     assert_eq!(hand.found(), [("icmp-error", Severity::Note)]);
+}
+
+#[test]
+fn an_error_of_which_the_end_was_not_captured_is_an_answer_all_the_same() {
+    let tried = |snap, answered| {
+        let mut hand = Hand { snap, ..Hand::default() };
+        for _ in 0..4 {
+            hand.next = [1000, 5000];
+            hand.wait(1.0).segment(0, Flags::SYN, Options::NONE, &[]);
+            if answered {
+                let mut original = Vec::new();
+                Header::new(Protocol::TCP, ENDS[0], ENDS[1]).emit(8, &mut original);
+                original.extend_from_slice(&[0x9c, 0x40, 0, 179, 0, 0, 0x03, 0xe8]);
+                let code = trunkline_wire::icmp::UnreachableCode::Port;
+                let original = &original;
+                let mut octets = Vec::new();
+                trunkline_wire::icmp::Message::DestinationUnreachable { code, next_hop_mtu: 0, original }
+                    .emit(&mut octets);
+                hand.packet(Protocol::ICMP, 1, &octets);
+            }
+        }
+        hand.rules()
+    };
+    assert_eq!(tried(None, true), ["unreachable", "icmp-error"]);
+    assert_eq!(tried(Some(48), false), ["silence"]);
+    assert!(!tried(Some(48), true).contains(&"silence"), "{:?}", tried(Some(48), true));
+}
+
+#[test]
+fn who_has_sent_a_part_of_a_message_may_have_a_route() {
+    let begun = |octets: usize| {
+        let mut hand = Hand::default();
+        let end_of_rib = [&[0xff; 16][..], &[0, 23, 2, 0, 0, 0, 0]].concat();
+        hand.session().send(0, &end_of_rib).send(1, &end_of_rib).wait(10.0).send(0, &update(0)[..octets]);
+        hand.wait(10.0).send(1, &keepalive());
+        hand.rules()
+    };
+    assert_eq!(begun(0), ["no-routes"]);
+    assert_eq!(begun(20), ["nothing-announced"]);
+}
+
+#[test]
+fn a_hold_timer_that_runs_out_says_that_the_wait_was_long_enough() {
+    let mut hand = Hand::default();
+    hand.handshake().send(0, &open(65_001)).send(1, &open(65_002)).wait(3.0);
+    hand.send(0, &notification(4, 0)).end(0, Flags::FIN);
+    assert_eq!(hand.rules(), ["stuck-after-open"]);
 }

@@ -13,7 +13,7 @@ use crate::packet::{Ip, Network, Packet, Transport};
 use connection::{Connection, Quoted};
 use lan::Lan;
 use side::Side;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use tree::Trees;
 use trunkline_core::MacAddr;
@@ -77,6 +77,8 @@ pub struct Facts {
     pub dropped: u64,
     /// Frames whose end the capture left out.
     pub cut: u64,
+    /// To whom ICMP errors went of which the capture left out what they are about.
+    pub unclear: BTreeSet<IpAddr>,
 }
 
 impl Facts {
@@ -119,12 +121,14 @@ impl Facts {
             }
             Transport::Icmp(message) => {
                 self.lan.icmp(at, ip, message);
+                self.unclear(ip, packet, message.original());
                 if let Some(quoted) = Quoted::of_icmp(at, ip, message) {
                     self.quoted(quoted);
                 }
             }
             Transport::Icmpv6(message) => {
                 self.lan.icmpv6(at, ip, message);
+                self.unclear(ip, packet, message.original());
                 if let Some(quoted) = Quoted::of_icmpv6(at, ip, message) {
                     self.quoted(quoted);
                 }
@@ -174,6 +178,14 @@ impl Facts {
         let connection = connections.get_mut(index)?;
         let side = connection.side_of(from, to)?;
         Some((connection, side))
+    }
+
+    /// An ICMP error that quotes what it is about, perhaps beyond the end of what was captured.
+    fn unclear(&mut self, ip: &Ip<'_>, packet: &Packet<'_>, original: Option<&[u8]>) {
+        let cut = packet.cut && original.is_some_and(|original| quoted_ports(original).is_none());
+        if cut && self.unclear.len() < MAX_STATIONS {
+            self.unclear.insert(ip.destination);
+        }
     }
 
     /// An ICMP error about a segment.

@@ -172,6 +172,11 @@ impl Side {
         self.last_message.iter().flatten().max().copied()
     }
 
+    /// Whether it is in the middle of a message, of which the rest has not come yet.
+    pub fn is_in_a_message(&self) -> bool {
+        self.framer.pending() > 0
+    }
+
     /// Forgets the prefixes, as a newer connection has taken the place of its own.
     pub(super) fn forget_prefixes(&mut self) {
         self.forgot |= !self.announced.is_empty();

@@ -1,7 +1,7 @@
 //! Connections that never became a session.
 
 use super::{Case, of_notification};
-use crate::follow::connection::QuotedKind;
+use crate::follow::connection::{Connection, QuotedKind};
 use crate::rules::Verdict;
 use std::net::IpAddr;
 use trunkline_wire::bgp::MessageType;
@@ -113,6 +113,9 @@ fn no_answer(case: &Case<'_>) -> Option<Verdict> {
         0 | 1 => one_each(case)?,
         _ => format!("{times} SYNs, nothing comes back"),
     };
+    if case.facts.unclear.contains(&client) {
+        return None;
+    }
     let frames = [first, last];
     let [md5, ao, _] = sender.signed;
     let (id, a, b) = match (md5 > 0, ao > 0) {
@@ -147,8 +150,7 @@ fn one_each(case: &Case<'_>) -> Option<String> {
     });
     let (mut number, mut span) = (0, (case.connection.first, case.connection.first));
     for attempt in attempts {
-        let [own, other] = &attempt.sides;
-        if other.first.is_some() || own.acks > 0 || own.rst.is_some() || !attempt.icmp.is_empty() {
+        if !unanswered(attempt) {
             return None;
         }
         number += 1;
@@ -163,17 +165,26 @@ fn one_each(case: &Case<'_>) -> Option<String> {
     })
 }
 
+/// A connection to which nothing came back.
+fn unanswered(connection: &Connection) -> bool {
+    let [own, other] = &connection.sides;
+    other.first.is_none() && own.acks == 0 && own.rst.is_none() && connection.icmp.is_empty()
+}
+
 /// Whether the other end, which also tries to connect and also gets no answer, signs.
 fn reverse(case: &Case<'_>) -> Option<bool> {
     let [(client, _), (server, _)] = case.connection.ends;
-    let mut others = case.conversation.connections.iter().filter(|other| {
+    let others = case.conversation.connections.iter().filter(|other| {
         let [(a, _), (b, _)] = other.ends;
-        a == server
-            && b == client
-            && other.syn.is_some_and(|(_, times, _)| times > 1)
-            && other.opened.is_none()
+        a == server && b == client && unanswered(other)
     });
-    others.next().map(|other| other.sides.first().is_some_and(|side| side.signed.first() > Some(&0)))
+    // One SYN alone may have been answered after the end of the capture.
+    let (mut syns, mut signs) = (0, false);
+    for other in others {
+        syns += other.syn.map_or(0, |(_, times, _)| times);
+        signs |= other.sides.first().is_some_and(|side| side.signed.first() > Some(&0));
+    }
+    (syns > 1).then_some(signs)
 }
 
 /// A SYN-ACK on which nobody goes on.
@@ -337,7 +348,9 @@ fn silent_peer(case: &Case<'_>, index: usize) -> Option<Verdict> {
     let last = if direct { case.end } else { case.connection.last };
     let until = case.connection.ended().unwrap_or(last);
     let waited = until.since(asked);
-    if waited < SLOW || !side.gaps.is_empty() {
+    // Whose hold timer runs out says itself that it has waited long enough (RFC 4271 §6.5).
+    let expired = other.notifications.first().is_some_and(|(_, notification)| notification.code == 4);
+    if waited < SLOW && !expired || !side.gaps.is_empty() {
         return None;
     }
     if side.sent_nothing() && other.is_acknowledged() {

@@ -205,10 +205,10 @@ fn without_routes(case: &Case<'_>, up: Moment) -> Option<Verdict> {
     let settled = |side: &Side| side.last.is_some_and(|last| last.since(up) >= SETTLED);
     // Who has nothing yet says so, too: FRR sends End-of-RIB, and its first route a second or two later.
     let brief = case.end.since(up) < BRIEF;
-    let empty = connection
-        .sides
-        .each_ref()
-        .map(|side| side.updates == 0 && (settled(side) || !side.end_of_rib.is_empty() && !brief));
+    let says = |side: &Side| settled(side) || !side.end_of_rib.is_empty() && !brief;
+    // Of a message that does not get through nobody knows whether it has routes.
+    let empty =
+        connection.sides.each_ref().map(|side| side.updates == 0 && !side.is_in_a_message() && says(side));
     match empty {
         [true, true] => {
             let words = "neither has sent an UPDATE with a route";

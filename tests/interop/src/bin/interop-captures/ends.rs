@@ -1,4 +1,4 @@
-//! Signature 26: sessions that were up and are ended by a Cease, each reason by its subcode.
+//! Signatures 26 and 29: sessions that were up and are ended by a Cease, each reason by its subcode, or since one end fell silent.
 
 use crate::scenario::{self, A as ADDRESS_A, B as ADDRESS_B, KEEPALIVE, Scenario, from};
 use crate::script;
@@ -219,6 +219,33 @@ fn scripted() -> Vec<Scenario> {
         );
     }
     all
+}
+
+/// Signature 29.
+pub(crate) fn silenced() -> Vec<Scenario> {
+    let ended = from(ADDRESS_A, &scenario::notification(4, 0));
+    let wait = ended.clone();
+    vec![
+        Scenario::new(
+            "s29-stopped-bird-bird",
+            29,
+            "The session is up, then the one at 192.0.2.2 is stopped (SIGSTOP): its kernel takes what comes, and it says nothing more.",
+            move |s: &mut Stage<'_>| {
+                s.start(B, Kind::Bird, |spec| spec.hold = 9);
+                s.start(A, Kind::Bird, |spec| spec.hold = 9);
+                s.up();
+                s.announce(A, "203.0.113.0/24");
+                s.announce(B, "198.18.0.0/15");
+                s.until(from(ADDRESS_B, scenario::ROUTES), 1);
+                s.wait(4.0);
+                s.peer(B).process().stop();
+                s.until(&wait, 1);
+            },
+        )
+        .sees(from(ADDRESS_A, KEEPALIVE), "KEEPALIVE of 192.0.2.1, which go on")
+        .sees(from(ADDRESS_B, KEEPALIVE), "KEEPALIVE of 192.0.2.2, which do not")
+        .sees(ended, "NOTIFICATION 4/0 of 192.0.2.1"),
+    ]
 }
 
 /// Changes a daemon's configuration file; it does not read it by itself.

@@ -113,7 +113,6 @@ fn paths() -> Vec<Scenario> {
             },
         )
         .on(Net::Switched)
-        .also(&[28])
         .sees("tcp.option_kind==29", "segments with option 29")
         .sees(KEEPALIVE, "KEEPALIVE of both")
         .never(NOTIFICATION, "NOTIFICATION"),
@@ -232,7 +231,6 @@ fn lives() -> Vec<Scenario> {
             s.peer(B).process().terminate();
             s.until(from(ADDRESS_B, "tcp.flags.fin==1 || tcp.flags.reset==1"), 1);
         })
-        .also(&[26])
         .sees(ROUTES, "UPDATE with a route of each")
         .sees(from(ADDRESS_B, NOTIFICATION), "NOTIFICATION of 192.0.2.2")
         .sees(from(ADDRESS_B, "tcp.flags.fin==1 || tcp.flags.reset==1"), "the end"),

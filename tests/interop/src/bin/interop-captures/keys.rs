@@ -1,6 +1,6 @@
 //! Signatures 7 to 11: segments that the other's TCP throws away, for their signature or their TTL.
 
-use crate::scenario::{OPEN, RST, SYN, SYN_ACK, Scenario};
+use crate::scenario::{A as ADDRESS_A, B as ADDRESS_B, OPEN, RST, SYN, SYN_ACK, Scenario, from};
 use crate::stage::{Net, Side, Stage, kind_and_version};
 use Side::{A, B};
 use trunkline_interop::Trunkline;
@@ -13,6 +13,22 @@ pub(crate) fn scenarios() -> Vec<Scenario> {
 fn key(key: &str) -> impl Fn(&mut Spec) + use<> {
     let key = key.to_owned();
     move |spec| spec.sessions[0].password = (!key.is_empty()).then(|| key.clone())
+}
+
+/// Both call: each sees what the other's SYNs bring, and the capture both kinds of them.
+fn both_call(name: &'static str, signature: u8, how: &'static str, b: Kind, of_b: &'static str) -> Scenario {
+    Scenario::new(name, signature, how, move |s: &mut Stage<'_>| {
+        s.start(B, b, |spec| {
+            key(of_b)(spec);
+            spec.sessions[0].passive = false;
+        });
+        s.start(A, Kind::Bird, key("secret"));
+        s.until(from(ADDRESS_A, SYN), 4);
+        s.until(from(ADDRESS_B, SYN), 4);
+    })
+    .sees(from(ADDRESS_A, &format!("{SYN} && tcp.options.md5")), "SYN of 192.0.2.1 with option 19")
+    .never(SYN_ACK, "SYN-ACK")
+    .never(RST, "RST")
 }
 
 fn md5() -> Vec<Scenario> {
@@ -58,9 +74,28 @@ fn md5() -> Vec<Scenario> {
         unexpected("s08-md5-unexpected-bird-gobgp", Kind::Bird, Kind::GoBgp),
         unexpected("s08-md5-unexpected-frr-bird", Kind::Frr, Kind::Bird),
         unexpected("s08-md5-unexpected-far-side", Kind::OpenBgpd, Kind::Frr).at(B),
+        both_call(
+            "s08-md5-one-side-bird-bird",
+            8,
+            "The one at 192.0.2.1 signs with a TCP MD5 key, the one at 192.0.2.2 has none, and both call.",
+            Kind::Bird,
+            "",
+        )
+        .sees(
+            from(ADDRESS_B, &format!("{SYN} && !tcp.options.md5")),
+            "SYN of 192.0.2.2 without option 19",
+        ),
         mismatch("s09-md5-mismatch-bird-frr", Kind::Bird, Kind::Frr),
         mismatch("s09-md5-mismatch-gobgp-bird", Kind::GoBgp, Kind::Bird),
         mismatch("s09-md5-mismatch-far-side", Kind::OpenBgpd, Kind::Bird).at(B),
+        both_call(
+            "s09-md5-differs-bird-frr",
+            9,
+            "Both have a TCP MD5 key, but not the same, and both call.",
+            Kind::Frr,
+            "Secret",
+        )
+        .sees(from(ADDRESS_B, &format!("{SYN} && tcp.options.md5")), "SYN of 192.0.2.2 with option 19"),
         Scenario::new(
             "s09-md5-nat-bird-frr",
             9,

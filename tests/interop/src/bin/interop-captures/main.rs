@@ -12,6 +12,7 @@
 mod ends;
 mod healthy;
 mod keys;
+mod lan;
 mod lookalikes;
 mod open;
 mod path;
@@ -30,7 +31,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Mutex;
-use table::{Entry, Table};
+use table::{Entry, Table, Verdicts};
 use trunkline_interop::Lab;
 
 /// How many are made at once: they mostly wait for timers. One that fails is played once more, since some of what they do to one
@@ -89,8 +90,12 @@ fn scenarios() -> Vec<Scenario> {
         path::scenarios(),
         ends::scenarios(),
         updates::scenarios(),
+        ends::silenced(),
+        lan::failures(),
         healthy::scenarios(),
+        lan::healthy(),
         lookalikes::scenarios(),
+        lan::lookalikes(),
     ]
     .into_iter()
     .flatten()
@@ -115,11 +120,11 @@ fn make(scenario: &Scenario, directory: &Path) -> Entry {
     Entry {
         file: scenario.file(),
         signature: scenario.signature,
-        also: scenario.also.to_vec(),
         captured: told.captured,
         daemons: told.daemons,
         how: scenario.how.into(),
         seen,
         counters: told.counters,
+        verdicts: Verdicts::default(),
     }
 }

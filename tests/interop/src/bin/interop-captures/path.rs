@@ -178,5 +178,23 @@ fn not_reading() -> Vec<Scenario> {
             "A script sends KEEPALIVEs but reads nothing (no daemon does that): OpenBGPD's send hold timer of 90 s ends the session (RFC 9687).",
             |spec| spec.global_lines = many(Kind::OpenBgpd, 6000),
         ),
+        Scenario::new(
+            "s25-send-hold-script-bird",
+            25,
+            "A script brings the session up, ends it by NOTIFICATION 8/0 (RFC 9687) and closes; of the daemons at hand one only has a send hold timer, and its window is shut when it runs out.",
+            |s| {
+                let _peer = script::start(s, B, |stream: &mut TcpStream| {
+                    script::establish(stream)?;
+                    std::thread::sleep(Duration::from_secs(3));
+                    stream.write_all(&script::notification(8, 0, &[]))
+                });
+                s.start(A, Kind::Bird, |_| {});
+                s.until(SEND_HOLD, 1);
+            },
+        )
+        .sees(from(ADDRESS_B, KEEPALIVE), "KEEPALIVE of 192.0.2.2")
+        .sees(SEND_HOLD, "NOTIFICATION 8/0 of 192.0.2.2"),
     ]
 }
+
+const SEND_HOLD: &str = "ip.src==192.0.2.2 && bgp.type==3 && bgp.notify.major_error==8";

@@ -11,7 +11,6 @@ const LISTED: usize = 6;
 pub(crate) struct Scenario {
     pub(crate) name: &'static str,
     pub(crate) signature: u8,
-    pub(crate) also: &'static [u8],
     pub(crate) net: Net,
     pub(crate) at: Side,
     pub(crate) first: Option<u32>,
@@ -32,7 +31,6 @@ impl Scenario {
         Scenario {
             name,
             signature,
-            also: &[],
             net: Net::Direct,
             at: Side::A,
             first: None,
@@ -41,12 +39,6 @@ impl Scenario {
             sees: Vec::new(),
             never: Vec::new(),
         }
-    }
-
-    /// Other signatures whose verdict would be right too.
-    pub(crate) fn also(mut self, also: &'static [u8]) -> Scenario {
-        self.also = also;
-        self
     }
 
     /// In another network.

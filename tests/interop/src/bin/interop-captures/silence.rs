@@ -105,6 +105,19 @@ fn other_service() -> Vec<Scenario> {
                 s.wait(8.0);
             },
         )),
+        Scenario::new(
+            "s22-silent-script-bird",
+            22,
+            "A script takes connections and reads, but says nothing; BIRD ends each when its time for the start is over.",
+            |s| {
+                let _peer = script::start(s, B, script::linger);
+                s.start(A, Kind::Bird, |spec| spec.session_lines = "startup hold time 9;".into());
+                s.until(says(ADDRESS_A, 4, 0), 1);
+            },
+        )
+        .sees(from(ADDRESS_A, OPEN), "OPEN of 192.0.2.1")
+        .sees(says(ADDRESS_A, 4, 0), "NOTIFICATION 4/0 of 192.0.2.1")
+        .never(format!("ip.src=={ADDRESS_B} && tcp.len>0"), "octet of 192.0.2.2"),
         banner("s22-banner-bird", Kind::Bird),
         banner("s22-banner-frr", Kind::Frr),
         marker("s22-marker-bird", Kind::Bird),

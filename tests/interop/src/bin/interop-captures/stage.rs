@@ -7,7 +7,7 @@ use trunkline_interop::peer::{Announcement, Kind, Peer, Spec};
 use trunkline_interop::{Capture, Daemon, Lab, Netns, holds_within, tshark};
 
 /// What is captured; in networks of IPv4 alone there is no ICMPv6.
-const FILTER: &str = "arp or icmp or icmp6 or tcp port 179";
+const FILTER: &str = "arp or icmp or icmp6 or tcp port 179 or udp port 520 or stp";
 
 /// How long is waited for frames.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -32,6 +32,8 @@ pub(crate) enum Net {
     Direct,
     /// The same two with a switch between them, and the capture there: a port of Trunkline's own sends past captures.
     Switched,
+    /// The same two, whose interfaces lead to `e0` and `e1` of a namespace that does nothing with them yet.
+    Apart,
     /// 2001:db8::1 and 2001:db8::2 on one link.
     Direct6,
     /// 10.82.1.9 and 10.82.1.10, as in the article.
@@ -76,7 +78,7 @@ impl<'lab> Stage<'lab> {
     pub(crate) fn new(lab: &'lab Lab, scenario: &Scenario) -> Stage<'lab> {
         let (a, b) = (lab.space("a"), lab.space("b"));
         let (addresses, length) = match scenario.net {
-            Net::Direct | Net::Switched => (["192.0.2.1", "192.0.2.2"], 24),
+            Net::Direct | Net::Switched | Net::Apart => (["192.0.2.1", "192.0.2.2"], 24),
             Net::Direct6 => (["2001:db8::1", "2001:db8::2"], 64),
             Net::Article => (["10.82.1.9", "10.82.1.10"], 30),
             Net::Routed => (["192.0.2.1", "198.51.100.2"], 24),
@@ -90,7 +92,7 @@ impl<'lab> Stage<'lab> {
             _ => None,
         };
         let switched = scenario.net == Net::Switched;
-        let router = (gateways.is_some() || switched).then(|| lab.space("r"));
+        let router = (gateways.is_some() || switched || scenario.net == Net::Apart).then(|| lab.space("r"));
         for space in [&a, &b].into_iter().chain(&router) {
             space.sysctl("net.ipv6.conf.default.router_solicitations", "0");
             if !six {
@@ -115,12 +117,14 @@ impl<'lab> Stage<'lab> {
         } else if let Some(r) = &router {
             lab.link((&a, "e0", &[&of_a]), (r, "e0", &[]));
             lab.link((&b, "e0", &[&of_b]), (r, "e1", &[]));
-            r.ip("link add br0 type bridge");
-            for port in ["e0", "e1"] {
-                r.ip(&format!("link set {port} master br0"));
-                plain(r, port);
+            plain(r, "e0");
+            plain(r, "e1");
+            if switched {
+                r.ip("link add br0 type bridge");
+                r.ip("link set e0 master br0");
+                r.ip("link set e1 master br0");
+                r.ip("link set br0 up");
             }
-            r.ip("link set br0 up");
         } else {
             lab.link((&a, "e0", &[&of_a]), (&b, "e0", &[&of_b]));
         }
@@ -190,11 +194,16 @@ impl<'lab> Stage<'lab> {
     /// Writes down who is there.
     pub(crate) fn tell(&mut self, who: String, side: Side, asn: u32) {
         let address = self.address(side);
-        self.daemons.push(if asn == 0 {
+        self.tell_all(&[&if asn == 0 {
             format!("{who} at {address}")
         } else {
             format!("{who} at {address}, AS {asn}")
-        });
+        }]);
+    }
+
+    /// The same of those that are no daemons at the address of a side.
+    pub(crate) fn tell_all(&mut self, who: &[&str]) {
+        self.daemons.extend(who.iter().map(|who| (*who).to_owned()));
     }
 
     /// Starts another program on a side, which ends with the scenario.
@@ -305,7 +314,7 @@ impl<'lab> Stage<'lab> {
 }
 
 /// Has the kernel do nothing to frames that a wire would not see: no segments larger than the MTU, no checksum left out.
-fn plain(space: &Netns, interface: &str) {
+pub(crate) fn plain(space: &Netns, interface: &str) {
     space.sh(&["ethtool", "-K", interface, "tx", "off", "tso", "off", "gso", "off", "gro", "off"]);
 }
 
@@ -324,9 +333,14 @@ pub(crate) fn nft_clear(space: &Netns, hook: &str) {
     space.sh(&["nft", &format!("delete table inet {hook}")]);
 }
 
+/// Trunkline's program.
+pub(crate) fn own_binary() -> String {
+    std::env::var("TRUNKLINE_BIN").unwrap_or_else(|_| "target/release/trunkline".into())
+}
+
 /// The daemon's name and what it says of its version.
 pub(crate) fn kind_and_version(kind: Kind) -> String {
-    let binary = std::env::var("TRUNKLINE_BIN").unwrap_or_else(|_| "target/release/trunkline".into());
+    let binary = own_binary();
     let (name, argv): (_, [&str; 2]) = match kind {
         Kind::Bird => ("BIRD", ["bird", "--version"]),
         Kind::Frr => ("FRR", ["/usr/lib/frr/bgpd", "--version"]),

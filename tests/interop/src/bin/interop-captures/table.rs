@@ -1,6 +1,7 @@
 //! `captures.toml`: what is in each capture.
 
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// One capture.
@@ -10,9 +11,6 @@ pub(crate) struct Entry {
     pub(crate) file: String,
     /// The signature that it has, by its number; 0 where nothing is wrong.
     pub(crate) signature: u8,
-    /// Others whose verdict would be right too.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(crate) also: Vec<u8>,
     /// On whose side it was captured.
     pub(crate) captured: String,
     /// Who was there, with address and version.
@@ -24,6 +22,22 @@ pub(crate) struct Entry {
     /// Counters of the kernels afterwards.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) counters: Vec<String>,
+    /// What a reader of captures shall say of it.
+    #[serde(flatten)]
+    pub(crate) verdicts: Verdicts,
+}
+
+/// What a reader of captures shall say: written by hand, and kept when the capture is made again. README.md says what the keys mean.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Verdicts {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    first: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    why: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    notes: Vec<String>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    others: BTreeMap<String, String>,
 }
 
 /// All of them.
@@ -42,9 +56,11 @@ impl Table {
         }
     }
 
-    /// Puts an entry in the place of the one for that file.
-    pub(crate) fn put(&mut self, entry: Entry) {
-        self.capture.retain(|old| old.file != entry.file);
+    /// Puts an entry in the place of the one for that file, whose verdicts it keeps.
+    pub(crate) fn put(&mut self, mut entry: Entry) {
+        if let Some(at) = self.capture.iter().position(|old| old.file == entry.file) {
+            entry.verdicts = self.capture.remove(at).verdicts;
+        }
         self.capture.push(entry);
     }
 
@@ -53,7 +69,7 @@ impl Table {
         let place = |entry: &Entry| order.iter().position(|file| *file == entry.file);
         self.capture.retain(|entry| place(entry).is_some());
         self.capture.sort_by_key(|entry| place(entry));
-        let head = "# What is in each capture; written by interop-captures, see README.md.\n\n";
+        let head = "# What is in each capture, written by interop-captures, and what shall be said of it, written by hand: see README.md.\n\n";
         let text = toml::to_string(self).unwrap();
         std::fs::write(directory.join("captures.toml"), format!("{head}{text}")).unwrap();
     }

@@ -32,6 +32,8 @@ fn malformed() -> Vec<Scenario> {
     let mut oversize = update(&[], &net);
     (oversize[16], oversize[17]) = (0x13, 0x88);
     oversize.resize(5000, 0);
+    let mut marker = script::keepalive();
+    marker[..16].fill(0);
     let mut all = Vec::new();
     for (name, kind, octets, code, subcode, how) in [
         (
@@ -84,6 +86,14 @@ fn malformed() -> Vec<Scenario> {
             2,
             "It has 5000 octets, and extended messages were not agreed.",
         ),
+        (
+            "s27-marker-bird",
+            Kind::Bird,
+            marker,
+            1,
+            1,
+            "It is no UPDATE but a KEEPALIVE of a session that is up, and its marker is all zeros.",
+        ),
     ] {
         let told: &'static str = how;
         let said = scenario::notification(code, subcode);
@@ -101,8 +111,8 @@ fn malformed() -> Vec<Scenario> {
                 s.until(&wait, if kind == Kind::OpenBgpd { 1 } else { 2 });
             })
             .sees(
-                format!("ip.src=={ADDRESS_B} && tcp.len>40"),
-                "the messages of 192.0.2.2 (a script), the malformed UPDATE among them",
+                format!("ip.src=={ADDRESS_B} && tcp.len>0 && !(bgp.type==4 && tcp.len==19)"),
+                "the messages of 192.0.2.2 (a script), the malformed one among them",
             )
             .sees(said, "NOTIFICATION of 192.0.2.1"),
         );
