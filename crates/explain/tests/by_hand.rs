@@ -204,6 +204,12 @@ fn a_client_that_closes_first() {
     let mut hand = Hand::default();
     hand.handshake().end(0, Flags::FIN).end(1, Flags::FIN);
     assert_eq!(hand.rules(), ["gave-up"]);
+    // It closes second, but the first FIN is not in the capture.
+    let mut hand = Hand::default();
+    hand.handshake();
+    hand.lost = vec![hand.number + 1];
+    hand.end(1, Flags::FIN).end(0, Flags::FIN);
+    assert_eq!(hand.rules(), ["cannot-tell"]);
     // The accepting end closes, and TCP's numbers prove that it said nothing.
     let mut hand = Hand::default();
     hand.handshake().segment(0, Flags::ACK, Options::NONE, &open(65_001)).end(1, Flags::RST);

@@ -260,6 +260,10 @@ fn opened(case: &Case<'_>) -> Option<Verdict> {
             if waited > SLOW {
                 return silent_peer(case, 1).or_else(|| case.missing(a, b));
             }
+            // What it acknowledges, and the capture has not, may have been the other's FIN.
+            if let Some(verdict) = case.missing(a, b) {
+                return Some(verdict.shown(format!("{a} ends the connection"), &[at]));
+            }
             let words = format!("{a} closes {waited:.3} s after its SYN");
             return Verdict::new("gave-up", a, b, at).map(|v| v.shown(words, &[at]));
         }

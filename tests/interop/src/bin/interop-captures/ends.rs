@@ -205,7 +205,7 @@ fn scripted() -> Vec<Scenario> {
         all.push(
             Scenario::new(name, 26, how, move |s: &mut Stage<'_>| {
                 let data = data.clone();
-                let _peer = script::start(s, B, move |stream: &mut TcpStream| {
+                script::start(s, B, move |stream: &mut TcpStream| {
                     script::establish(stream)?;
                     std::thread::sleep(std::time::Duration::from_secs(3));
                     stream.write_all(&script::notification(6, subcode, &data))?;

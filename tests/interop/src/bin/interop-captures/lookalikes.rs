@@ -91,7 +91,7 @@ fn begins() -> Vec<Scenario> {
         .sees(KEEPALIVE, "KEEPALIVE of both later"),
         Scenario::new("look-old-peer-frr", 0, "A script plays a speaker of before RFC 5492: it refuses an OPEN with capabilities by 2/4 and takes the next, without any.", |s| {
             let calls = AtomicU32::new(0);
-            let _peer = script::start(s, B, move |stream: &mut TcpStream| {
+            script::start(s, B, move |stream: &mut TcpStream| {
                 script::read(stream)?;
                 if calls.fetch_add(1, Ordering::Relaxed) == 0 {
                     stream.write_all(&script::notification(2, 4, &[]))?;

@@ -220,7 +220,7 @@ pub(crate) fn answered(
 ) -> impl Fn(&mut Stage<'_>) {
     move |s| {
         let answer = answer.clone();
-        let _peer = script::start(s, B, move |stream: &mut TcpStream| {
+        script::start(s, B, move |stream: &mut TcpStream| {
             script::read(stream)?;
             stream.write_all(&answer)?;
             script::linger(stream)

@@ -154,7 +154,7 @@ fn not_reading() -> Vec<Scenario> {
         full(Scenario::new(name, 25, how, move |s: &mut Stage<'_>| {
             const LONG: Duration = Duration::from_secs(170);
             small_buffers(s);
-            let _peer = script::start(s, B, |stream: &mut TcpStream| {
+            script::start(s, B, |stream: &mut TcpStream| {
                 script::establish(stream)?;
                 let end = Instant::now() + LONG;
                 while Instant::now() < end {
@@ -183,7 +183,7 @@ fn not_reading() -> Vec<Scenario> {
             25,
             "A script brings the session up, ends it by NOTIFICATION 8/0 (RFC 9687) and closes; of the daemons at hand one only has a send hold timer, and its window is shut when it runs out.",
             |s| {
-                let _peer = script::start(s, B, |stream: &mut TcpStream| {
+                script::start(s, B, |stream: &mut TcpStream| {
                     script::establish(stream)?;
                     std::thread::sleep(Duration::from_secs(3));
                     stream.write_all(&script::notification(8, 0, &[]))

@@ -9,14 +9,15 @@ use std::io::Result;
 use std::net::TcpStream;
 use trunkline_interop::script;
 
-/// Plays with each connection to port 179 of a side, until what it returns is dropped; the script's connection is closed when it
+/// Plays with each connection to port 179 of a side, until the capture has ended; a connection of the script's is closed when it
 /// returns.
 pub(crate) fn start(
     stage: &mut Stage<'_>,
     side: Side,
     play: impl Fn(&mut TcpStream) -> Result<()> + Send + 'static,
-) -> script::Script {
+) {
     stage.record();
     stage.tell("a script".into(), side, 0);
-    script::Script::start(stage.space(side), stage.address(side), play)
+    let script = script::Script::start(stage.space(side), stage.address(side), play);
+    stage.scripts.push(script);
 }

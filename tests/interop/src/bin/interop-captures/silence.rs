@@ -110,7 +110,7 @@ fn other_service() -> Vec<Scenario> {
             22,
             "A script takes connections and reads, but says nothing; BIRD ends each when its time for the start is over.",
             |s| {
-                let _peer = script::start(s, B, script::linger);
+                script::start(s, B, script::linger);
                 s.start(A, Kind::Bird, |spec| spec.session_lines = "startup hold time 9;".into());
                 s.until(says(ADDRESS_A, 4, 0), 1);
             },
@@ -128,7 +128,7 @@ fn other_service() -> Vec<Scenario> {
 fn stuck() -> Vec<Scenario> {
     let silent = |name, kind: Kind| {
         Scenario::new(name, 23, "A script sends an OPEN and then nothing more.", move |s: &mut Stage<'_>| {
-            let _peer = script::start(s, B, |stream: &mut TcpStream| {
+            script::start(s, B, |stream: &mut TcpStream| {
                 script::read(stream)?;
                 stream.write_all(&script::open(4, 6, [192, 0, 2, 2]))?;
                 script::linger(stream)

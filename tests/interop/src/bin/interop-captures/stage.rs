@@ -4,6 +4,7 @@ use crate::scenario::Scenario;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use trunkline_interop::peer::{Announcement, Kind, Peer, Spec};
+use trunkline_interop::script::Script;
 use trunkline_interop::{Capture, Daemon, Lab, Netns, holds_within, tshark};
 
 /// What is captured; in networks of IPv4 alone there is no ICMPv6.
@@ -68,6 +69,7 @@ pub(crate) struct Stage<'lab> {
     at: Option<Side>,
     peers: Vec<(Side, Kind, Box<dyn Peer>)>,
     programs: Vec<Daemon>,
+    pub(crate) scripts: Vec<Script>,
     capture: Option<Capture>,
     file: PathBuf,
     daemons: Vec<String>,
@@ -131,8 +133,8 @@ impl<'lab> Stage<'lab> {
         plain(&a, "e0");
         plain(&b, "e0");
         let (capture, file, at) = (None, PathBuf::new(), (!switched).then_some(scenario.at));
-        let (peers, programs, daemons) = (Vec::new(), Vec::new(), Vec::new());
-        Stage { lab, a, b, router, addresses, at, peers, programs, capture, file, daemons }
+        let (peers, programs, scripts, daemons) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Stage { lab, a, b, router, addresses, at, peers, programs, scripts, capture, file, daemons }
     }
 
     /// The address of a side.

@@ -102,7 +102,7 @@ fn malformed() -> Vec<Scenario> {
         all.push(
             Scenario::new(name, 27, told, move |s: &mut Stage<'_>| {
                 let octets = octets.clone();
-                let _peer = script::start(s, B, move |stream: &mut TcpStream| {
+                script::start(s, B, move |stream: &mut TcpStream| {
                     script::establish(stream)?;
                     stream.write_all(&octets)?;
                     script::linger(stream)
