@@ -29,6 +29,7 @@ cargo xtask TASK
   bench micro [ARGUMENT…]  count the instructions of each stage of a BGP route's way (gungraun; needs valgrind)
   bench scale [QUESTION]   how BGP's time and memory grow: routes, sets, clients, neighbors (default all); creep: whether
                            memory comes back, and stays, when feeds come and go
+  bench shards [ROUNDS]    the same feeds with one, two and four shards of the table: time, and the same digest (default 3)
   bench capture [MEGABYTES [ROUNDS]]
                            a capture of full tables, read by us, tcpdump and tshark (default 1000 MB, 3 rounds)
   bench latency [SECONDS [DAEMON]]
@@ -67,6 +68,7 @@ fn main() -> ExitCode {
         ["bench", "rip", rest @ ..] => run::bench_rip(&root, rest),
         ["bench", "micro", rest @ ..] => run::bench_micro(&root, rest),
         ["bench", "scale", rest @ ..] => run::bench_scale(&root, rest),
+        ["bench", "shards", rest @ ..] => run::bench_shards(&root, rest),
         ["bench", "capture", rest @ ..] => run::bench_capture(&root, rest),
         ["bench", "latency", rest @ ..] => run::bench_latency(&root, rest),
         ["bench-client", port, mode] => bench_tcp::measure(port, mode),

@@ -123,6 +123,11 @@ pub(crate) fn bench_scale(root: &Path, arguments: &[&str]) -> Outcome {
     run(benches(root, "scale").args(arguments))
 }
 
+/// What shards of the table bring, and that they change nothing.
+pub(crate) fn bench_shards(root: &Path, arguments: &[&str]) -> Outcome {
+    run(benches(root, "shards").args(arguments))
+}
+
 /// How fast captures are read, beside tcpdump and tshark.
 pub(crate) fn bench_capture(root: &Path, arguments: &[&str]) -> Outcome {
     let binary = release(root)?;

@@ -36,6 +36,8 @@ pub struct World {
     /// Neighbors in front take what they are told only when asked for.
     held_back: usize,
     room: Vec<u8>,
+    /// What a neighbor is told, where that is kept.
+    kept: Option<(usize, Vec<u8>)>,
 }
 
 /// The address of a neighbor.
@@ -52,8 +54,18 @@ pub fn asn(number: usize) -> Asn {
 impl World {
     /// A speaker with so many external neighbors, which accept and are told everything, but for what `change` does to the
     /// configuration of each; all are up.
-    pub fn new(neighbors: usize, mut change: impl FnMut(usize, &mut NeighborConfig)) -> World {
+    pub fn new(neighbors: usize, change: impl FnMut(usize, &mut NeighborConfig)) -> World {
+        World::with_shards(1, neighbors, change)
+    }
+
+    /// The same, with tables of so many shards.
+    pub fn with_shards(
+        shards: u8,
+        neighbors: usize,
+        mut change: impl FnMut(usize, &mut NeighborConfig),
+    ) -> World {
         let mut config = Config::new(US, LOCAL, "bench");
+        config.table_shards = shards;
         for number in 0..neighbors {
             let mut neighbor = NeighborConfig::new(address(number), asn(number), US);
             neighbor.passive = true;
@@ -71,6 +83,7 @@ impl World {
             connections: 0,
             held_back: 0,
             room: Vec::new(),
+            kept: None,
         };
         let local = |address: IpAddr, length| LocalAddress { address, length, interface: 1, loopback: false };
         let v6 = IpAddr::from([0x2001, 0xdb8, 0, 0, 0, 0, 0, 1]);
@@ -155,6 +168,16 @@ impl World {
         self.peers[number].told - before
     }
 
+    /// What a neighbor is told is kept, from now on.
+    pub fn keep(&mut self, number: usize) {
+        self.kept = Some((number, Vec::new()));
+    }
+
+    /// What was kept.
+    pub fn kept(self) -> Vec<u8> {
+        self.kept.map(|(_, octets)| octets).unwrap_or_default()
+    }
+
     /// Octets that all neighbors were sent.
     pub fn told(&self) -> u64 {
         self.peers.iter().map(|peer| peer.told).sum()
@@ -220,6 +243,9 @@ impl World {
             let more = self.bgp.poll_transmit(self.now, conn, TURN, &mut self.room);
             if let Some(number) = number {
                 self.peers[number].told += self.room.len() as u64;
+                if let Some((_, kept)) = self.kept.as_mut().filter(|(of, _)| *of == number) {
+                    kept.extend_from_slice(&self.room);
+                }
             }
             if !more {
                 break;

@@ -41,6 +41,8 @@ pub struct Config {
     pub distance_external: u8,
     /// `distance-internal`: and from internal ones. Default 200.
     pub distance_internal: u8,
+    /// `table-shards`: parts of each table that are changed beside each other, 1..=16, rounded up to a power of two. Default 1.
+    pub table_shards: u8,
 }
 
 impl Config {
@@ -62,6 +64,7 @@ impl Config {
             default_local_pref: 100,
             distance_external: 20,
             distance_internal: 200,
+            table_shards: 1,
         }
     }
 }

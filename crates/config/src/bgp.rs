@@ -64,6 +64,7 @@ pub(crate) fn bgp<'a>(
     section.set(&mut config.reject, "reject", |v| v.choice(&reject));
     section.set(&mut config.always_compare_med, "always-compare-med", Value::bool);
     section.set(&mut config.maximum_paths, "maximum-paths", |v| v.integer(1..=64));
+    section.set(&mut config.table_shards, "table-shards", |v| v.integer(1..=16));
     section.set(&mut config.multipath_relax, "multipath-relax", Value::bool);
     section.set(&mut config.default_local_pref, "default-local-pref", |v| v.integer(0..=u32::MAX));
     section.set(&mut config.distance_external, "distance-external", |v| v.integer(1..=255));

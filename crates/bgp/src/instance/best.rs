@@ -94,7 +94,7 @@ impl Bgp {
     /// A destination's best route for the routing table.
     fn best_route<K: Key>(&self, rib: &FamilyRib<K>, idx: RouteIdx) -> Option<BestRoute> {
         let best = rib.table.best(idx).filter(|best| best.peer != PeerId::LOCAL)?;
-        let Shared { attrs, peers, config } = &self.rib.shared;
+        let Shared { attrs, peers, config, .. } = &self.rib.shared;
         let address = |id: NextHopId| attrs.next_hops.address(id);
         let next_hops = if config.maximum_paths > 1 {
             let paths = rib.table.take(idx);

@@ -3,8 +3,8 @@
 use super::peer::PeerState;
 use super::{LocalAddress, Rib, seconds};
 use crate::policy::Policy;
-use crate::rib::Outcome;
 use crate::rib::attrs::{AttrId, AttrTable, fact};
+use crate::rib::family::Shared;
 use crate::rib::next_hop::NextHopId;
 use crate::rib::table::{Path, flag};
 use crate::session::{Negotiated, Receiver};
@@ -324,9 +324,8 @@ impl Ingest<'_> {
         if received != AttrId::NONE {
             self.rib.shared.attrs.retain(received);
         }
-        let Rib { shared, v4, v6, .. } = &mut *self.rib;
-        v4.withdraw_all(&batch.withdrawn4, peer, shared, |outcome| self.peer.count(0, outcome));
-        v6.withdraw_all(&batch.withdrawn6, peer, shared, |outcome| self.peer.count(1, outcome));
+        batch.withdrawn4.iter().for_each(|prefix| self.rib.v4.withdraw(*prefix, peer));
+        batch.withdrawn6.iter().for_each(|prefix| self.rib.v6.withdraw((*prefix).into(), peer));
         if received == AttrId::NONE {
             return;
         }
@@ -336,16 +335,15 @@ impl Ingest<'_> {
         let flags = self.judge(received);
         let mut import = Import { received, flags, memo: None };
         let epoch = self.rib.shared.peers.get(peer).epoch;
-        let config = self.peer.config.clone();
-        let mut path = |prefix: Prefix, family: usize, attrs: &mut AttrTable| {
-            let (used, flags) = import.run(&config.import, prefix, attrs);
-            Path::new(peer, epoch[family], received, used, flags, stamp)
-        };
-        let Rib { shared, v4, v6, .. } = &mut *self.rib;
-        let make4 = |prefix: Ipv4Prefix, attrs: &mut AttrTable| path(prefix.into(), 0, attrs);
-        v4.announce_all(&batch.announced4, shared, make4, |outcome| self.peer.count(0, outcome));
-        let make6 = |prefix: Ipv6Prefix, attrs: &mut AttrTable| path(prefix.into(), 1, attrs);
-        v6.announce_all(&batch.announced6, shared, make6, |outcome| self.peer.count(1, outcome));
+        let Rib { shared: Shared { attrs, .. }, v4, v6, .. } = &mut *self.rib;
+        for prefix in &batch.announced4 {
+            let (used, flags) = import.run(&self.peer.config.import, (*prefix).into(), attrs);
+            v4.announce(*prefix, Path::new(peer, epoch[0], received, used, flags, stamp), attrs);
+        }
+        for prefix in &batch.announced6 {
+            let (used, flags) = import.run(&self.peer.config.import, (*prefix).into(), attrs);
+            v6.announce((*prefix).into(), Path::new(peer, epoch[1], received, used, flags, stamp), attrs);
+        }
         self.rib.shared.attrs.release(received);
     }
 }
@@ -431,10 +429,10 @@ impl Import {
 impl PeerState {
     /// Counts a change of its paths, and sees whether they are too many.
     #[inline]
-    pub(super) fn count(&mut self, number: usize, outcome: Outcome) {
+    pub(super) fn count(&mut self, number: usize, (received, accepted): (i64, i64)) {
         let Some(family) = self.families.get_mut(number) else { return };
-        family.received = family.received.wrapping_add_signed(outcome.received.into());
-        family.accepted = family.accepted.wrapping_add_signed(outcome.accepted.into());
+        family.received = family.received.wrapping_add_signed(received);
+        family.accepted = family.accepted.wrapping_add_signed(accepted);
         if let Some(maximum) = &self.config.maximum_prefixes
             && family.received > u64::from(maximum.limit)
         {

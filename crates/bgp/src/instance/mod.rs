@@ -370,6 +370,8 @@ impl Bgp {
             let (rib, addresses) = (&mut self.rib, &self.addresses[..]);
             let mut ingest = Ingest { now, peer: state, rib, addresses, refresh: &mut refresh };
             rest = session.receive(now, conn, bytes, &mut ingest, &mut self.session_out);
+            let counts = self.rib.make_changes();
+            counts.into_iter().enumerate().for_each(|(family, by)| state.count(family, by));
             self.pump(now, id, out);
         }
         for (family, _) in FAMILIES.into_iter().zip(refresh).filter(|(_, wanted)| *wanted) {

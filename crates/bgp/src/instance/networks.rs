@@ -56,17 +56,19 @@ impl Bgp {
         let stamp = seconds(now);
         let path = Path::new(PeerId::LOCAL, 0, id, id, 0, stamp);
         match prefix {
-            Prefix::V4(p) => rib.v4.announce(p, path, &mut rib.shared),
-            Prefix::V6(p) => rib.v6.announce(p.into(), path, &mut rib.shared),
-        };
+            Prefix::V4(p) => rib.v4.announce(p, path, &mut rib.shared.attrs),
+            Prefix::V6(p) => rib.v6.announce(p.into(), path, &mut rib.shared.attrs),
+        }
+        rib.make_changes();
     }
 
     fn unoriginate(&mut self, prefix: Prefix) {
         let rib = &mut self.rib;
         match prefix {
-            Prefix::V4(p) => rib.v4.withdraw(p, PeerId::LOCAL, &mut rib.shared),
-            Prefix::V6(p) => rib.v6.withdraw(p.into(), PeerId::LOCAL, &mut rib.shared),
-        };
+            Prefix::V4(p) => rib.v4.withdraw(p, PeerId::LOCAL),
+            Prefix::V6(p) => rib.v6.withdraw(p.into(), PeerId::LOCAL),
+        }
+        rib.make_changes();
     }
 
     /// Our addresses changed: next hops are judged again, and we may be another next hop to others.

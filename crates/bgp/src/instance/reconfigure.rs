@@ -141,6 +141,9 @@ impl Bgp {
             self.start_over(now, &old, &mut done, out);
             return done;
         }
+        if old.table_shards != self.config.table_shards {
+            done.changes.push("table-shards changed: that is taken when BGP starts next".into());
+        }
         if decision_config(&old) != decision_config(&self.config) {
             done.changes
                 .push("the rules of the decision process changed: all routes are compared again".into());

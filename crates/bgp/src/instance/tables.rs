@@ -8,6 +8,7 @@ use crate::rib::attrs::{AttrTable, Own};
 use crate::rib::decision::DecisionConfig;
 use crate::rib::family::{FamilyRib, Shared};
 use crate::rib::table::{Ipv6Key, Key, PeerId};
+use crate::rib::workers::Workers;
 use crate::rib::{Outcome, Peers, Wish};
 use trunkline_core::{Ipv4Prefix, Rng};
 
@@ -30,9 +31,17 @@ impl Rib {
             default_local_pref: config.default_local_pref,
         };
         let attrs = AttrTable::new(own, rng.next_u64());
-        let shared = Shared { attrs, peers: Peers::new(), config: decision_config(config) };
-        let (v4, v6) = (FamilyRib::new(0, rng.next_u64()), FamilyRib::new(1, rng.next_u64()));
+        let shared =
+            Shared { attrs, peers: Peers::new(), config: decision_config(config), workers: Workers::new() };
+        let shards = usize::from(config.table_shards.max(1));
+        let v4 = FamilyRib::new(0, rng.next_u64(), shards);
+        let v6 = FamilyRib::new(1, rng.next_u64(), shards);
         Rib { shared, v4, v6, batch: Batch::default(), round: false }
+    }
+
+    /// Makes the changes that wait; for each family by how much the number of paths changed, and that of accepted ones.
+    pub(super) fn make_changes(&mut self) -> [(i64, i64); 2] {
+        [self.v4.make_changes(&mut self.shared), self.v6.make_changes(&mut self.shared)]
     }
 
     /// Stale paths of a neighbour are to go.
@@ -126,7 +135,7 @@ fn walk_family<K: Key>(
     rib.walk(shared, again, |id, outcome| counts.push((id, outcome)));
     for (id, outcome) in counts {
         if let Some(Some(peer)) = peers.get_mut(id.index()) {
-            peer.state.count(number, outcome);
+            peer.state.count(number, (outcome.received.into(), outcome.accepted.into()));
         }
     }
 }

@@ -1,22 +1,28 @@
 //! One family: its table, its egress, and the walks over the table that events at a distance ask for.
 
 use super::attrs::AttrTable;
+use super::changes::Changes;
 use super::decision::DecisionConfig;
-use super::table::{FETCHED, Key, Path, PeerId, RouteIdx, Table};
-use super::{Context, Keep, Outcome, Peers, announce, review, withdraw};
+use super::table::{Key, Path, PeerId, RouteIdx, Table};
+use super::workers::Workers;
+use super::{Context, Keep, Outcome, Peers, review};
 use crate::egress::export::ExportRules;
 use crate::egress::{Egress, RouteSet};
-use std::hint::black_box;
 use trunkline_wire::bgp::Family;
 
 /// Destinations looked at in one slice of a walk.
 const SLICE: u32 = 4096;
+
+/// Changes that are worth waking other threads: some hundred microseconds of work.
+const MANY: usize = 256;
 
 /// A table with what hangs on it.
 pub(crate) struct FamilyRib<K> {
     /// 0 for IPv4, 1 for IPv6.
     pub(crate) number: usize,
     pub(crate) table: Table<K>,
+    /// What waits for [`FamilyRib::make_changes`], by shard.
+    changes: Vec<Changes<K>>,
     pub(crate) egress: Egress,
     /// Destinations of which the routing table must hear, where it wants to.
     pub(crate) report: Option<RouteSet>,
@@ -42,14 +48,17 @@ pub(crate) struct Shared {
     pub(crate) attrs: AttrTable,
     pub(crate) peers: Peers,
     pub(crate) config: DecisionConfig,
+    pub(crate) workers: Workers,
 }
 
 impl<K: Key> FamilyRib<K> {
-    pub(crate) fn new(number: usize, seed: u64) -> FamilyRib<K> {
+    pub(crate) fn new(number: usize, seed: u64, shards: usize) -> FamilyRib<K> {
         let family = if number == 0 { Family::IPV4_UNICAST } else { Family::IPV6_UNICAST };
+        let table = Table::new(seed, shards);
         FamilyRib {
             number,
-            table: Table::new(seed),
+            changes: table.shards.iter().map(|_| Changes::new()).collect(),
+            table,
             egress: Egress::new(family),
             report: None,
             watched: None,
@@ -66,17 +75,6 @@ impl<K: Key> FamilyRib<K> {
         }
     }
 
-    fn settle(&mut self, idx: RouteIdx, outcome: Outcome, config: &DecisionConfig) {
-        if outcome.best_changed {
-            self.best_changed(idx);
-        }
-        if let Some(report) = &mut self.report
-            && (outcome.best_changed || outcome.changed && config.maximum_paths > 1)
-        {
-            report.insert(idx);
-        }
-    }
-
     #[inline]
     fn best_changed(&mut self, idx: RouteIdx) {
         self.egress.mark(idx);
@@ -86,75 +84,52 @@ impl<K: Key> FamilyRib<K> {
         }
     }
 
-    /// Paths of one neighbour come or replace those that it gave before; `make` gives the path for each destination,
-    /// `count` hears what came of it.
-    pub(crate) fn announce_all<P: Copy + Into<K>>(
-        &mut self,
-        keys: &[P],
-        shared: &mut Shared,
-        mut make: impl FnMut(P, &mut AttrTable) -> Path,
-        mut count: impl FnMut(Outcome),
-    ) {
-        for part in keys.chunks(FETCHED) {
-            self.fetch(part, shared);
-            for (number, key) in part.iter().enumerate() {
-                let at = self.table.fetched(number);
-                let path = make(*key, &mut shared.attrs);
-                count(self.announce_at((*key).into(), at, path, shared));
-            }
+    /// A path comes or replaces the one that its neighbour gave before, with the next [`FamilyRib::make_changes`].
+    #[inline]
+    pub(crate) fn announce(&mut self, key: K, path: Path, attrs: &mut AttrTable) {
+        attrs.retain(path.received);
+        attrs.retain(path.used);
+        self.changes[self.table.shard_of(key)].announce(key, path);
+    }
+
+    /// A neighbour's path is gone, with the next [`FamilyRib::make_changes`].
+    #[inline]
+    pub(crate) fn withdraw(&mut self, key: K, peer: PeerId) {
+        self.changes[self.table.shard_of(key)].withdraw(key, peer);
+    }
+
+    /// Makes the changes that wait; by how much the number of paths changed, and that of accepted ones.
+    pub(crate) fn make_changes(&mut self, shared: &mut Shared) -> (i64, i64) {
+        let waiting: usize = self.changes.iter().map(Changes::len).sum();
+        if waiting == 0 {
+            return (0, 0);
         }
-    }
-
-    /// A neighbour's paths to these destinations are gone; `count` hears what came of each.
-    pub(crate) fn withdraw_all<P: Copy + Into<K>>(
-        &mut self,
-        keys: &[P],
-        peer: PeerId,
-        shared: &mut Shared,
-        mut count: impl FnMut(Outcome),
-    ) {
-        for part in keys.chunks(FETCHED) {
-            self.fetch(part, shared);
-            for (number, key) in part.iter().enumerate() {
-                let at = self.table.fetched(number);
-                count(self.withdraw_at((*key).into(), at, peer, shared));
+        let Shared { attrs, peers, config, workers } = shared;
+        let ctx = Context { attrs, peers, config };
+        let shards = self.changes.iter_mut().zip(&mut self.table.shards);
+        workers.each(waiting >= MANY, shards, |(changes, shard)| changes.make(shard, &ctx));
+        let all_count = config.maximum_paths > 1;
+        let (mut received, mut accepted) = (0, 0);
+        for number in 0..self.changes.len() {
+            let changes = &mut self.changes[number];
+            received += std::mem::take(&mut changes.received);
+            accepted += std::mem::take(&mut changes.accepted);
+            changes.released.drain(..).for_each(|id| attrs.release(id));
+            let mut changed = std::mem::take(&mut changes.changed);
+            for (place, best) in changed.drain(..) {
+                let idx = self.table.idx(number, place);
+                if best {
+                    self.best_changed(idx);
+                }
+                if let Some(report) = &mut self.report
+                    && (best || all_count)
+                {
+                    report.insert(idx);
+                }
             }
+            self.changes[number].changed = changed;
         }
-    }
-
-    /// Finds these destinations, and reads from memory what their decisions need.
-    fn fetch<P: Copy + Into<K>>(&mut self, keys: &[P], shared: &Shared) {
-        let look = |path: &Path| {
-            black_box(shared.attrs.get(path.used).preference);
-        };
-        self.table.fetch(keys.iter().map(|key| (*key).into()), look);
-    }
-
-    /// A path comes or replaces the one that its neighbour gave before.
-    pub(crate) fn announce(&mut self, key: K, path: Path, shared: &mut Shared) -> Outcome {
-        self.announce_at(key, None, path, shared)
-    }
-
-    fn announce_at(&mut self, key: K, at: Option<RouteIdx>, path: Path, shared: &mut Shared) -> Outcome {
-        let Shared { attrs, peers, config } = shared;
-        let idx = at.unwrap_or_else(|| self.table.find_or_insert(key));
-        debug_assert!(self.table.key(idx) == key, "another destination's place");
-        let outcome = announce(&mut self.table, idx, path, &mut Context { attrs, peers, config });
-        self.settle(idx, outcome, config);
-        outcome
-    }
-
-    /// A neighbour's path is gone; nothing happens where it gave none.
-    pub(crate) fn withdraw(&mut self, key: K, peer: PeerId, shared: &mut Shared) -> Outcome {
-        self.withdraw_at(key, None, peer, shared)
-    }
-
-    fn withdraw_at(&mut self, key: K, at: Option<RouteIdx>, peer: PeerId, shared: &mut Shared) -> Outcome {
-        let Shared { attrs, peers, config } = shared;
-        let Some(idx) = at.or_else(|| self.table.find(key)) else { return Outcome::default() };
-        let outcome = withdraw(&mut self.table, idx, peer, &mut Context { attrs, peers, config });
-        self.settle(idx, outcome, config);
-        outcome
+        (received, accepted)
     }
 
     /// A neighbour is to be told all routes under these rules.
@@ -199,7 +174,7 @@ impl<K: Key> FamilyRib<K> {
         mut again: impl FnMut(K, &Path, &mut AttrTable) -> Option<(super::AttrId, u8)>,
         mut count: impl FnMut(PeerId, Outcome),
     ) {
-        let Shared { attrs, peers, config } = shared;
+        let Shared { attrs, peers, config, .. } = shared;
         let peers: &Peers = peers;
         let number = self.number;
         let from = self.walk.at;
@@ -227,8 +202,8 @@ impl<K: Key> FamilyRib<K> {
                     None => Keep::As,
                 }
             };
-            let mut ctx = Context { attrs: &mut *attrs, peers, config };
-            let mut outcome = review(&mut self.table, idx, &mut ctx, look, &mut count);
+            let (shard, place) = self.table.shard_mut(idx);
+            let mut outcome = review(shard, place, attrs, (peers, config), look, &mut count);
             outcome.changed |= hop_changed;
             if outcome.best_changed {
                 self.best_changed(idx);

@@ -1,22 +1,26 @@
-//! A RIB shard: Adj-RIBs-In and Loc-RIB of its prefixes, for both families.
+//! The RIB: Adj-RIBs-In and Loc-RIB in one table for each family.
 //!
-//! Batches of route changes go in; destinations whose best path changed come out. There is one shard now and it runs
-//! inline; the messages are the same for several.
+//! Batches of changes go in; destinations whose best path changed come out. The shards of a table make their changes beside
+//! each other, each on a thread of its own where there are many; what comes of it is the same for any number of shards.
 
 pub(crate) mod attrs;
+pub(crate) mod changes;
 pub(crate) mod decision;
 pub(crate) mod family;
 pub(crate) mod next_hop;
+pub(crate) mod shard;
 mod slab;
 pub(crate) mod table;
+pub(crate) mod workers;
 
 #[cfg(test)]
 pub(crate) mod tests;
 
 use attrs::{AttrId, AttrTable};
 use decision::{DecisionConfig, choose, eligible};
+use shard::Shard;
 use std::net::IpAddr;
-use table::{Key, Path, PeerId, RouteIdx, Table, flag};
+use table::{Key, Path, PeerId, flag};
 
 /// What the decision process must know of a neighbour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -155,9 +159,10 @@ pub(crate) struct Outcome {
     pub(crate) changed: bool,
 }
 
-/// What all operations on a table need.
+/// What the decision about a destination is made of.
+#[derive(Clone, Copy)]
 pub(crate) struct Context<'a> {
-    pub(crate) attrs: &'a mut AttrTable,
+    pub(crate) attrs: &'a AttrTable,
     pub(crate) peers: &'a Peers,
     pub(crate) config: &'a DecisionConfig,
 }
@@ -166,35 +171,34 @@ fn accepted(path: &Path) -> i8 {
     i8::from(path.flags & flag::REJECTED == 0)
 }
 
-/// A path comes or replaces the one that its neighbour gave before.
+/// A path, whose attributes are held for it, comes or replaces the one that its neighbour gave before. What is held no more
+/// goes to `released`.
 pub(crate) fn announce<K: Key>(
-    table: &mut Table<K>,
-    idx: RouteIdx,
+    table: &mut Shard<K>,
+    idx: u32,
     path: Path,
-    ctx: &mut Context<'_>,
+    ctx: &Context<'_>,
+    released: &mut Vec<AttrId>,
 ) -> Outcome {
-    ctx.attrs.retain(path.received);
-    ctx.attrs.retain(path.used);
     // The common cases: a new destination, or one that only this neighbour gives.
     let single = table.single(idx).copied();
     if single.is_some_and(|p| p.peer == path.peer) || !table.occupied(idx) {
-        return announce_single(table, idx, single, path, ctx);
+        return announce_single(table, idx, single, path, ctx, released);
     }
     let mut paths = table.take(idx);
     let before = best_of(&paths);
     let old = paths.iter().position(|p| p.peer == path.peer);
     let mut outcome = Outcome { received: 1, accepted: accepted(&path), best_changed: false, changed: true };
-    let mut released = None;
     match old {
         Some(at) => {
             let old = paths[at];
             outcome = Outcome { received: 0, accepted: outcome.accepted - accepted(&old), ..outcome };
-            released = Some(old);
             if unchanged(&old, &path) {
                 table.touch(idx, path.peer, path.epoch);
-                release(ctx.attrs, &path);
+                released.extend([path.received, path.used]);
                 return Outcome::default();
             }
+            released.extend([old.received, old.used]);
             paths[at] = path;
         }
         None => paths.push(path),
@@ -202,24 +206,22 @@ pub(crate) fn announce<K: Key>(
     decide(&mut paths, ctx);
     outcome.best_changed = before != best_of(&paths);
     table.put(idx, &paths);
-    if let Some(old) = released {
-        release(ctx.attrs, &old);
-    }
     outcome
 }
 
 fn announce_single<K: Key>(
-    table: &mut Table<K>,
-    idx: RouteIdx,
+    table: &mut Shard<K>,
+    idx: u32,
     old: Option<Path>,
     mut path: Path,
-    ctx: &mut Context<'_>,
+    ctx: &Context<'_>,
+    released: &mut Vec<AttrId>,
 ) -> Outcome {
     if let Some(old) = old
         && unchanged(&old, &path)
     {
         table.touch(idx, path.peer, path.epoch);
-        release(ctx.attrs, &path);
+        released.extend([path.received, path.used]);
         return Outcome::default();
     }
     if eligible(&path, ctx.attrs) {
@@ -233,19 +235,12 @@ fn announce_single<K: Key>(
         best_changed: before != best_of(&[path]),
         changed: true,
     };
-    if let Some(old) = old {
-        release(ctx.attrs, &old);
-    }
+    released.extend(old.into_iter().flat_map(|old| [old.received, old.used]));
     outcome
 }
 
 fn unchanged(old: &Path, new: &Path) -> bool {
     old.received == new.received && old.used == new.used && old.flags & !flag::BEST == new.flags & !flag::BEST
-}
-
-fn release(attrs: &mut AttrTable, path: &Path) {
-    attrs.release(path.received);
-    attrs.release(path.used);
 }
 
 /// Who is best with which attributes.
@@ -267,10 +262,11 @@ fn decide(paths: &mut table::Paths, ctx: &Context<'_>) {
 
 /// Removes a neighbour's path; nothing changes where it gave none.
 pub(crate) fn withdraw<K: Key>(
-    table: &mut Table<K>,
-    idx: RouteIdx,
+    table: &mut Shard<K>,
+    idx: u32,
     peer: PeerId,
-    ctx: &mut Context<'_>,
+    ctx: &Context<'_>,
+    released: &mut Vec<AttrId>,
 ) -> Outcome {
     let mut paths = table.take(idx);
     let Some(at) = paths.iter().position(|p| p.peer == peer) else { return Outcome::default() };
@@ -284,7 +280,7 @@ pub(crate) fn withdraw<K: Key>(
         changed: true,
     };
     table.put(idx, &paths);
-    release(ctx.attrs, &old);
+    released.extend([old.received, old.used]);
     outcome
 }
 
@@ -301,9 +297,10 @@ pub(crate) enum Keep {
 /// Looks at one destination again: `look` says what becomes of each path; then decides anew. `gone` hears of each
 /// removed path and each that is (+1) or is no longer (-1) accepted.
 pub(crate) fn review<K: Key>(
-    table: &mut Table<K>,
-    idx: RouteIdx,
-    ctx: &mut Context<'_>,
+    table: &mut Shard<K>,
+    idx: u32,
+    attrs: &mut AttrTable,
+    (peers, config): (&Peers, &DecisionConfig),
     mut look: impl FnMut(K, &Path, &mut AttrTable) -> Keep,
     mut count: impl FnMut(PeerId, Outcome),
 ) -> Outcome {
@@ -312,7 +309,7 @@ pub(crate) fn review<K: Key>(
     let before = best_of(&paths);
     let mut released: smallvec::SmallVec<[AttrId; 4]> = smallvec::SmallVec::new();
     let mut changed = false;
-    paths.retain(|path| match look(key, path, ctx.attrs) {
+    paths.retain(|path| match look(key, path, attrs) {
         Keep::As => true,
         Keep::No => {
             released.extend([path.received, path.used]);
@@ -322,7 +319,7 @@ pub(crate) fn review<K: Key>(
         }
         Keep::Changed(used, flags) => {
             let old = accepted(path);
-            ctx.attrs.retain(used);
+            attrs.retain(used);
             released.push(path.used);
             changed |= path.used != used || path.flags & !flag::BEST != flags;
             path.used = used;
@@ -331,11 +328,11 @@ pub(crate) fn review<K: Key>(
             true
         }
     });
-    decide(&mut paths, ctx);
+    decide(&mut paths, &Context { attrs, peers, config });
     let best_changed = before != best_of(&paths);
     table.put(idx, &paths);
     for id in released {
-        ctx.attrs.release(id);
+        attrs.release(id);
     }
     Outcome { best_changed, changed: changed || best_changed, ..Outcome::default() }
 }

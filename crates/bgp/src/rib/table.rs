@@ -1,14 +1,12 @@
 //! One family's table: Adj-RIB-In of all peers and Loc-RIB in one, as RFC 4271 §3.2 allows.
 //!
-//! A destination is a [`Route`] in a slab, found by hash; its paths form a list of which the first stands inline
-//! and is the best one once the decision was made. A path is 20 octets.
+//! Destinations are shared out over [`Shard`]s, those of one block of addresses together, as those that share their
+//! attributes often are neighbours.
 
 use super::attrs::AttrId;
-use super::slab::{Places, Slab};
-use crate::egress::RouteSet;
-use foldhash::fast::FixedState;
+use super::shard::Shard;
 use smallvec::SmallVec;
-use std::hash::{BuildHasher, Hash};
+use std::hash::Hash;
 use trunkline_core::{Ipv4Prefix, Ipv6Prefix, Prefix};
 use trunkline_wire::bgp::{Family, NlriPrefix, emit_mp_unreach, emit_update_ipv4, emit_withdraw_ipv4};
 
@@ -61,13 +59,15 @@ pub(crate) struct Path {
     pub(crate) used: AttrId,
     /// Seconds since the start when it came or changed.
     pub(crate) stamp: u32,
-    next: u32,
+    /// The place of the next one in its shard.
+    pub(super) next: u32,
 }
 
-const END: u32 = u32::MAX;
+/// No place.
+pub(super) const END: u32 = u32::MAX;
 
 impl Path {
-    const EMPTY: Path = Path {
+    pub(super) const EMPTY: Path = Path {
         peer: PeerId::NONE,
         flags: 0,
         epoch: 0,
@@ -89,12 +89,12 @@ impl Path {
     }
 }
 
-/// Index of a destination in its table.
+/// Index of a destination in its table: its place in its shard, and the shard's number in the lowest bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct RouteIdx(pub(crate) u32);
 
 /// How a prefix is kept: packed to four-octet alignment.
-pub(crate) trait Key: Copy + Eq + Hash + std::fmt::Debug + 'static {
+pub(crate) trait Key: Copy + Eq + Hash + std::fmt::Debug + Send + Sync + 'static {
     fn from_prefix(prefix: Prefix) -> Option<Self>;
     fn prefix(self) -> Prefix;
     /// As it goes on the wire.
@@ -107,6 +107,8 @@ pub(crate) trait Key: Copy + Eq + Hash + std::fmt::Debug + 'static {
     /// The key of the same address with a shorter length.
     fn shortened(self, len: u8) -> Self;
     fn len(self) -> u8;
+    /// The block of addresses that it is in: a /16 of IPv4, a /32 of IPv6.
+    fn block(self) -> u32;
 }
 
 impl Key for Ipv4Prefix {
@@ -142,6 +144,10 @@ impl Key for Ipv4Prefix {
 
     fn len(self) -> u8 {
         self.len()
+    }
+
+    fn block(self) -> u32 {
+        self.bits() >> 16
     }
 }
 
@@ -194,111 +200,67 @@ impl Key for Ipv6Key {
     fn len(self) -> u8 {
         self.len
     }
-}
 
-/// A destination.
-#[derive(Debug)]
-pub(crate) struct Route<K> {
-    key: K,
-    head: Path,
+    fn block(self) -> u32 {
+        self.words[0]
+    }
 }
 
 /// The paths of a destination while they are being worked on.
 pub(crate) type Paths = SmallVec<[Path; 8]>;
 
-/// Destinations that are worth being fetched at once: what is read of them fits into the processor's first cache.
-pub(crate) const FETCHED: usize = 64;
-
-/// Destinations that one [`Table::reclaim`] may look at in vain, and at all, beside those that came since.
-const RECLAIM_PATIENCE: u32 = 64;
-const RECLAIM_SLICE: u32 = 4096;
-
 /// All destinations of a family.
 pub(crate) struct Table<K> {
-    hasher: FixedState,
-    index: Places,
-    routes: Slab<Route<K>>,
-    /// Second and further paths.
-    more: Slab<Path>,
-    /// Places that were fetched, and a buffer for that.
-    fetched: (Vec<u32>, Vec<u32>),
-    /// Destinations that lost their last path: the place may be taken again once no neighbour needs a withdrawal.
-    /// One that has paths again is found out when its turn comes.
-    empty: RouteSet,
-    /// How often that happened since [`Table::reclaim`], which goes on from `reclaimed_to`.
-    emptied: u32,
-    reclaimed_to: u32,
-    occupied: u64,
-    paths: u64,
-    best: u64,
+    /// As many as a power of two.
+    pub(super) shards: Vec<Shard<K>>,
+    /// The bits of a [`RouteIdx`] that name the shard.
+    bits: u32,
 }
 
 impl<K: Key> Table<K> {
-    pub(crate) fn new(seed: u64) -> Table<K> {
-        Table {
-            hasher: FixedState::with_seed(seed),
-            index: Places::new(),
-            routes: Slab::new(),
-            more: Slab::new(),
-            fetched: (Vec::new(), Vec::new()),
-            empty: RouteSet::default(),
-            emptied: 0,
-            reclaimed_to: 0,
-            occupied: 0,
-            paths: 0,
-            best: 0,
-        }
+    /// With so many shards, or the next power of two.
+    pub(crate) fn new(seed: u64, shards: usize) -> Table<K> {
+        let shards = shards.next_power_of_two();
+        Table { shards: (0..shards).map(|_| Shard::new(seed)).collect(), bits: shards.trailing_zeros() }
+    }
+
+    /// The number of the shard that a destination belongs to.
+    #[inline]
+    pub(super) fn shard_of(&self, key: K) -> usize {
+        // Fibonacci hashing: the upper bits of the product are well mixed.
+        (key.block().wrapping_mul(0x9e37_79b9) >> 16) as usize & (self.shards.len() - 1)
+    }
+
+    #[inline]
+    pub(super) fn idx(&self, shard: usize, place: u32) -> RouteIdx {
+        RouteIdx(place << self.bits | shard as u32)
+    }
+
+    #[inline]
+    fn shard(&self, idx: RouteIdx) -> (&Shard<K>, u32) {
+        (&self.shards[idx.0 as usize & (self.shards.len() - 1)], idx.0 >> self.bits)
+    }
+
+    #[inline]
+    pub(super) fn shard_mut(&mut self, idx: RouteIdx) -> (&mut Shard<K>, u32) {
+        let shard = idx.0 as usize & (self.shards.len() - 1);
+        (&mut self.shards[shard], idx.0 >> self.bits)
     }
 
     /// Places, in use or free: every [`RouteIdx`] is below.
     pub(crate) fn places(&self) -> u32 {
-        self.routes.places()
+        self.shards.iter().map(Shard::places).max().unwrap_or(0) << self.bits
     }
 
     /// Destinations with paths, paths, destinations with a best path.
     pub(crate) fn counts(&self) -> (u64, u64, u64) {
-        (self.occupied, self.paths, self.best)
+        let add = |(a, b, c), (x, y, z)| (a + x, b + y, c + z);
+        self.shards.iter().map(Shard::counts).fold((0, 0, 0), add)
     }
 
     pub(crate) fn find(&self, key: K) -> Option<RouteIdx> {
-        let hash = self.hasher.hash_one(key);
-        self.index.find(hash, |i| self.routes[i].key == key).map(RouteIdx)
-    }
-
-    /// Finds many destinations at once for [`Table::fetched`], and reads all their paths: `look` may read what hangs on
-    /// each. To find one is a chain of reads of which each waits for the one before; those of several wait together.
-    pub(crate) fn fetch(&mut self, keys: impl Iterator<Item = K> + Clone, mut look: impl FnMut(&Path)) {
-        let (found, further) = &mut self.fetched;
-        found.clear();
-        for key in keys.clone() {
-            // Whose place it is tells its key, which is not here yet: it nearly always is the right one.
-            found.push(self.index.find(self.hasher.hash_one(key), |_| true).unwrap_or(END));
-        }
-        for (key, place) in keys.zip(found) {
-            match self.routes.get(*place).filter(|route| route.key == key) {
-                Some(Route { head, .. }) if head.peer != PeerId::NONE => {
-                    look(head);
-                    further.push(head.next);
-                }
-                Some(_) => {}
-                None => *place = END,
-            }
-        }
-        while !further.is_empty() {
-            further.retain_mut(|place| {
-                let Some(path) = self.more.get(*place) else { return false };
-                *place = path.next;
-                look(path);
-                true
-            });
-        }
-    }
-
-    /// Where a destination of the last [`Table::fetch`] is, by its number there, until places are freed; one that is
-    /// there may be missed.
-    #[inline]
-    pub(crate) fn fetched(&self, number: usize) -> Option<RouteIdx> {
-        self.fetched.0.get(number).filter(|place| **place != END).map(|place| RouteIdx(*place))
+        let shard = self.shard_of(key);
+        self.shards[shard].find(key).map(|place| self.idx(shard, place))
     }
 
     /// The most specific destination with paths that covers `key`.
@@ -309,162 +271,54 @@ impl<K: Key> Table<K> {
             .find(|idx| self.best(*idx).is_some())
     }
 
-    pub(crate) fn find_or_insert(&mut self, key: K) -> RouteIdx {
-        let hash = self.hasher.hash_one(key);
-        let (routes, hasher) = (&mut self.routes, &self.hasher);
-        if let Some(i) = self.index.find(hash, |i| routes[i].key == key) {
-            return RouteIdx(i);
-        }
-        let i = routes.insert(Route { key, head: Path::EMPTY });
-        self.index.insert(hash, i, |i| hasher.hash_one(routes[i].key));
-        RouteIdx(i)
-    }
-
     pub(crate) fn prefix(&self, idx: RouteIdx) -> Prefix {
-        self.routes[idx.0].key.prefix()
+        self.key(idx).prefix()
     }
 
     #[inline]
     pub(crate) fn key(&self, idx: RouteIdx) -> K {
-        self.routes[idx.0].key
+        let (shard, place) = self.shard(idx);
+        shard.key(place)
     }
 
     /// The best path.
     #[inline]
     pub(crate) fn best(&self, idx: RouteIdx) -> Option<&Path> {
-        let head = &self.routes.get(idx.0)?.head;
-        (head.flags & flag::BEST != 0).then_some(head)
+        let (shard, place) = self.shard(idx);
+        shard.best(place)
     }
 
     /// All paths, the best first.
-    pub(crate) fn paths(&self, idx: RouteIdx) -> impl Iterator<Item = &Path> {
-        let first = self.routes.get(idx.0).map(|route| &route.head).filter(|head| head.peer != PeerId::NONE);
-        std::iter::successors(first, |path| self.more.get(path.next))
-    }
-
-    /// The only path, where there is exactly one: the common case, without a copy.
     #[inline]
-    pub(crate) fn single(&self, idx: RouteIdx) -> Option<&Path> {
-        let head = &self.routes[idx.0].head;
-        (head.next == END && head.peer != PeerId::NONE).then_some(head)
+    pub(crate) fn paths(&self, idx: RouteIdx) -> impl Iterator<Item = &Path> {
+        let (shard, place) = self.shard(idx);
+        shard.paths(place)
     }
 
     pub(crate) fn take(&self, idx: RouteIdx) -> Paths {
         self.paths(idx).copied().collect()
     }
 
-    /// Writes the paths of a destination; the first is the best where it says so.
-    pub(crate) fn put(&mut self, idx: RouteIdx, paths: &[Path]) {
-        let head = self.routes[idx.0].head;
-        let had = head.peer != PeerId::NONE;
-        let mut old = head.next;
-        let mut count = usize::from(had);
-        // Places of the old list are taken again in order.
-        let mut places: SmallVec<[u32; 8]> = SmallVec::new();
-        while old != END {
-            places.push(old);
-            old = self.more[old].next;
-            count += 1;
-        }
-        while places.len() + 1 < paths.len() {
-            places.push(self.more.insert(Path::EMPTY));
-        }
-        while places.len() + 1 > paths.len().max(1) {
-            places.pop().into_iter().for_each(|place| self.more.remove(place));
-        }
-        for (i, path) in paths.iter().enumerate() {
-            let mut path = *path;
-            path.next = places.get(i).copied().unwrap_or(END);
-            if i == 0 {
-                self.routes[idx.0].head = path;
-            } else {
-                path.flags &= !flag::BEST;
-                self.more[places[i - 1]] = path;
-            }
-        }
-        if paths.is_empty() {
-            self.routes[idx.0].head = Path::EMPTY;
-        }
-        self.paths = self.paths + paths.len() as u64 - count as u64;
-        self.count_change(idx, head.flags, had, paths.first().map_or(0, |p| p.flags), !paths.is_empty());
-    }
-
-    /// Writes the only path of a destination that has one or none.
-    #[inline]
-    pub(crate) fn put_single(&mut self, idx: RouteIdx, path: Path) {
-        let head = &mut self.routes[idx.0].head;
-        let (old_flags, had) = (head.flags, head.peer != PeerId::NONE);
-        debug_assert!(head.next == END, "a destination with several paths");
-        *head = path;
-        self.paths += u64::from(!had);
-        self.count_change(idx, old_flags, had, path.flags, true);
-    }
-
-    #[inline]
-    fn count_change(&mut self, idx: RouteIdx, old_flags: u8, had: bool, new_flags: u8, has: bool) {
-        self.best -= u64::from(had && old_flags & flag::BEST != 0);
-        self.best += u64::from(has && new_flags & flag::BEST != 0);
-        self.occupied = self.occupied + u64::from(has) - u64::from(had);
-        if had && !has {
-            self.empty.insert(idx);
-            self.emptied += 1;
-        }
-    }
-
-    /// A path that is there already came again unchanged, or only its epoch differs.
-    pub(crate) fn touch(&mut self, idx: RouteIdx, peer: PeerId, epoch: u8) {
-        let head = &mut self.routes[idx.0].head;
-        if head.peer == peer {
-            head.epoch = epoch;
-            return;
-        }
-        let mut at = head.next;
-        while at != END {
-            let path = &mut self.more[at];
-            if path.peer == peer {
-                path.epoch = epoch;
-                return;
-            }
-            at = path.next;
-        }
-    }
-
-    /// Frees the places of destinations without paths for which `unused` holds. It goes round them a part at a time:
-    /// twice as many as came since, so that those that must stay never hide the others; further while that is worth
-    /// the effort.
+    /// Frees the places of destinations without paths for which `unused` holds, a part of them at a time.
     pub(crate) fn reclaim(&mut self, mut unused: impl FnMut(RouteIdx) -> bool) {
-        let mut patience =
-            std::mem::take(&mut self.emptied).saturating_mul(2).saturating_add(RECLAIM_PATIENCE);
-        for _ in 0..self.empty.len().min(patience.saturating_add(RECLAIM_SLICE)) {
-            let found = self.empty.next(self.reclaimed_to).or_else(|| self.empty.next(0));
-            let Some(idx) = found.filter(|_| patience > 0) else { break };
-            self.reclaimed_to = idx.0 + 1;
-            if self.occupied(idx) {
-                self.empty.remove(idx);
-            } else if unused(idx) {
-                self.empty.remove(idx);
-                let hash_of = |i| self.hasher.hash_one(self.routes[i].key);
-                if self.index.remove(hash_of(idx.0), idx.0, hash_of) {
-                    self.routes.remove(idx.0);
-                }
-            } else {
-                patience -= 1;
-            }
+        for (number, shard) in self.shards.iter_mut().enumerate() {
+            shard.reclaim(|place| unused(RouteIdx(place << self.bits | number as u32)));
         }
     }
 
     /// Whether destinations wait for [`Table::reclaim`].
     pub(crate) fn has_empty(&self) -> bool {
-        !self.empty.is_empty()
+        self.shards.iter().any(Shard::has_empty)
     }
 
     /// Whether new ones wait.
     pub(crate) fn emptied(&self) -> bool {
-        self.emptied > 0
+        self.shards.iter().any(Shard::emptied)
     }
 
     /// Whether this place holds a destination with paths.
     pub(crate) fn occupied(&self, idx: RouteIdx) -> bool {
-        self.routes.get(idx.0).is_some_and(|r| r.head.peer != PeerId::NONE)
+        let (shard, place) = self.shard(idx);
+        shard.occupied(place)
     }
 }

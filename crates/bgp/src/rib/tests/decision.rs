@@ -4,7 +4,8 @@ use super::{attr_table, peers};
 use crate::instance::NextHopState;
 use crate::rib::attrs::AttrTable;
 use crate::rib::decision::{DecisionConfig, Step, choose, eligible, ineligible_because, lost_by, multipath};
-use crate::rib::table::{Path, PeerId, Table, flag};
+use crate::rib::shard::Shard;
+use crate::rib::table::{Path, PeerId, flag};
 use crate::rib::{Context, Peers, announce, withdraw};
 use std::net::Ipv4Addr;
 use trunkline_core::{Asn, Ipv4Prefix, Rng};
@@ -300,7 +301,7 @@ fn as_the_standard_says_whatever_came_when() {
 /// Announced in some order, with withdrawals and others in between: the same is best.
 fn through_a_table(world: &mut World, specs: &[Spec], best: Option<usize>, rng: &mut Rng) {
     let key = Ipv4Prefix::from_bits(10 << 24, 8);
-    let mut table: Table<Ipv4Prefix> = Table::new(3);
+    let mut table: Shard<Ipv4Prefix> = Shard::new(3);
     let mut todo: Vec<usize> = (0..specs.len()).collect();
     let mut steps = 0;
     while !todo.is_empty() {
@@ -315,13 +316,17 @@ fn through_a_table(world: &mut World, specs: &[Spec], best: Option<usize>, rng: 
         }
         let path = world.path(&chosen);
         let World { attrs, peers, config } = world;
-        let mut ctx = Context { attrs, peers, config };
+        attrs.retain(path.received);
+        attrs.retain(path.used);
+        let ctx = Context { attrs, peers, config };
+        let mut released = Vec::new();
         let idx = table.find_or_insert(key);
-        announce(&mut table, idx, path, &mut ctx);
+        announce(&mut table, idx, path, &ctx, &mut released);
         if disturb == 1 {
-            withdraw(&mut table, idx, path.peer, &mut ctx);
+            withdraw(&mut table, idx, path.peer, &ctx, &mut released);
             todo.push(at);
         }
+        released.into_iter().for_each(|id| attrs.release(id));
     }
     let idx = table.find(key).unwrap();
     assert_eq!(table.best(idx).map(|p| p.peer), best.map(|i| PeerId(specs[i].peer)));

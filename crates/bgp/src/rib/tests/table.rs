@@ -3,11 +3,12 @@
 use super::{attr_table, peers};
 use crate::egress::RouteSet;
 use crate::instance::NextHopState;
+use crate::rib::Wish;
 use crate::rib::attrs::AttrId;
 use crate::rib::decision::DecisionConfig;
 use crate::rib::family::{FamilyRib, Shared};
-use crate::rib::table::{Path, PeerId, flag};
-use crate::rib::{Outcome, Wish};
+use crate::rib::table::{Path, PeerId, RouteIdx, flag};
+use crate::rib::workers::Workers;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 use trunkline_core::{Asn, Ipv4Prefix, Prefix, Rng};
@@ -27,10 +28,15 @@ struct World {
 }
 
 fn world() -> World {
+    world_of(1)
+}
+
+fn world_of(shards: usize) -> World {
     let config = DecisionConfig { always_compare_med: false, maximum_paths: 1, multipath_relax: false };
-    let mut rib = FamilyRib::new(0, 5);
+    let mut rib = FamilyRib::new(0, 5, shards);
     rib.report = Some(RouteSet::default());
-    let shared = Shared { attrs: attr_table(), peers: peers(5, |_| true), config };
+    rib.watched = Some(RouteSet::default());
+    let shared = Shared { attrs: attr_table(), peers: peers(5, |_| true), config, workers: Workers::new() };
     World {
         rib,
         shared,
@@ -61,9 +67,9 @@ impl World {
         id
     }
 
-    fn count(&mut self, peer: u16, outcome: Outcome) {
-        self.received[usize::from(peer)] += i64::from(outcome.received);
-        self.accepted[usize::from(peer)] += i64::from(outcome.accepted);
+    fn count(&mut self, peer: u16, (received, accepted): (i64, i64)) {
+        self.received[usize::from(peer)] += received;
+        self.accepted[usize::from(peer)] += accepted;
     }
 
     fn announce(&mut self, n: u64, peer: u16, value: u32, flags: u8) {
@@ -71,23 +77,32 @@ impl World {
         let epoch = self.shared.peers.get(PeerId(peer)).epoch[0];
         let path = Path::new(PeerId(peer), epoch, id, id, flags, 0);
         let before = self.best(key(n).into());
-        let outcome = self.rib.announce(key(n), path, &mut self.shared);
+        self.best_changed();
+        self.rib.announce(key(n), path, &mut self.shared.attrs);
+        let counts = self.rib.make_changes(&mut self.shared);
         self.model.entry(key(n).into()).or_default().insert(peer, (value, flags, epoch));
-        assert_eq!(outcome.best_changed, before != self.best(key(n).into()));
-        self.count(peer, outcome);
+        assert_eq!(self.best_changed(), before != self.best(key(n).into()));
+        self.count(peer, counts);
+    }
+
+    /// Whether another path became the best of some destination since this was last asked.
+    fn best_changed(&mut self) -> bool {
+        self.rib.watched.replace(RouteSet::default()).is_some_and(|set| !set.is_empty())
     }
 
     fn withdraw(&mut self, n: u64, peer: u16) {
         let before = self.best(key(n).into());
-        let outcome = self.rib.withdraw(key(n), PeerId(peer), &mut self.shared);
+        self.best_changed();
+        self.rib.withdraw(key(n), PeerId(peer));
+        let counts = self.rib.make_changes(&mut self.shared);
         let paths = self.model.entry(key(n).into()).or_default();
         let had = paths.remove(&peer).is_some();
         if paths.is_empty() {
             self.model.remove(&key(n).into());
         }
-        assert_eq!(outcome.received, -i8::from(had));
-        assert_eq!(outcome.best_changed, before != self.best(key(n).into()));
-        self.count(peer, outcome);
+        assert_eq!(counts.0, -i64::from(had));
+        assert_eq!(self.best_changed(), before != self.best(key(n).into()));
+        self.count(peer, counts);
     }
 
     /// The highest value, then the lowest identifier: that of the highest peer.
@@ -113,7 +128,7 @@ impl World {
             Some((attrs.intern(&attributes, mp), path.flags & flag::INELIGIBLE))
         };
         self.rib.walk(&mut self.shared, again, |peer, outcome| counts.push((peer, outcome)));
-        counts.into_iter().for_each(|(peer, outcome)| self.count(peer.0, outcome));
+        counts.into_iter().for_each(|(peer, o)| self.count(peer.0, (o.received.into(), o.accepted.into())));
         if !self.rib.walking() {
             self.shared.peers.each_wish(Wish::round_ends);
         }
@@ -311,47 +326,60 @@ fn a_reclaim_that_finds_nothing_costs_little_and_hides_nothing() {
     assert!(calls <= 20_000 / 64 + 1);
 }
 
-/// What is announced and withdrawn in one UPDATE is found all at once: destinations that are new, twice there, without paths.
+/// What came of all changes is the same for any number of shards, and whether they are made one by one or many at once.
 #[test]
-fn many_at_once_are_as_one_by_one() {
-    for seed in 0..20 {
+fn shards_and_batches_change_nothing() {
+    for seed in 0..12 {
+        let mut worlds = [(1, false), (1, true), (2, true), (4, true)].map(|(n, many)| (world_of(n), many));
         let mut rng = Rng::new(seed);
-        let (mut one, mut all) = (world(), world());
-        for _ in 0..60 {
+        for _ in 0..40 {
             let peer = 1 + rng.below(5) as u16;
-            let keys: Vec<Ipv4Prefix> = (0..rng.below(150)).map(|_| key(rng.below(300))).collect();
-            let path = |world: &mut World| {
-                let id = world.intern(peer, 7);
-                Path::new(PeerId(peer), 0, id, id, 0, 0)
-            };
-            let mut outcomes = (Vec::new(), Vec::new());
-            if rng.below(2) == 0 {
+            // Of many blocks, so that all shards have some; some of them more than once.
+            let keys: Vec<Ipv4Prefix> =
+                (0..rng.below(1500)).map(|_| key(rng.below(40) << 8 | rng.below(60))).collect();
+            let (announced, value) = (rng.below(5) > 1, rng.below(3) as u32);
+            let mut counts = Vec::new();
+            for (world, many) in &mut worlds {
+                let id = world.intern(peer, value);
+                world.shared.attrs.retain(id);
+                let mut sum = (0, 0);
                 for key in &keys {
-                    let path = path(&mut one);
-                    outcomes.0.push(one.rib.announce(*key, path, &mut one.shared));
+                    if announced {
+                        let path = Path::new(PeerId(peer), 0, id, id, 0, 0);
+                        world.rib.announce(*key, path, &mut world.shared.attrs);
+                    } else {
+                        world.rib.withdraw(*key, PeerId(peer));
+                    }
+                    if !*many {
+                        let (a, b) = world.rib.make_changes(&mut world.shared);
+                        sum = (sum.0 + a, sum.1 + b);
+                    }
                 }
-                let path = path(&mut all);
-                let World { rib, shared, .. } = &mut all;
-                rib.announce_all(&keys, shared, |_, _| path, |outcome| outcomes.1.push(outcome));
-            } else {
-                let gone = keys.iter().map(|key| one.rib.withdraw(*key, PeerId(peer), &mut one.shared));
-                outcomes.0.extend(gone);
-                let World { rib, shared, .. } = &mut all;
-                rib.withdraw_all(&keys, PeerId(peer), shared, |outcome| outcomes.1.push(outcome));
+                let (a, b) = world.rib.make_changes(&mut world.shared);
+                counts.push((sum.0 + a, sum.1 + b));
+                world.shared.attrs.release(id);
+                if rng.below(3) == 0 {
+                    world.rib.reclaim();
+                }
             }
-            assert_eq!(outcomes.0, outcomes.1);
-            if rng.below(4) == 0 {
-                one.rib.reclaim();
-                all.rib.reclaim();
-            }
+            assert!(counts.iter().all(|count| *count == counts[0]), "{counts:?}");
         }
-        let held = |world: &World| {
-            let paths = |n| world.rib.table.find(key(n)).map(|idx| world.rib.table.take(idx));
-            (0..300)
-                .map(|n| paths(n).map(|p| p.iter().map(|p| p.peer).collect()))
-                .collect::<Vec<Option<Vec<_>>>>()
-        };
-        assert_eq!(held(&one), held(&all));
-        assert_eq!(one.rib.table.counts(), all.rib.table.counts());
+        let held = worlds.each_mut().map(|(world, _)| {
+            let mut held = BTreeMap::new();
+            for idx in
+                (0..world.rib.table.places()).map(RouteIdx).filter(|idx| world.rib.table.occupied(*idx))
+            {
+                let value = |p: &Path| (p.peer.0, p.flags, world.shared.attrs.get(p.used).preference);
+                let best = world.rib.table.best(idx).map(value);
+                let mut paths: Vec<_> = world.rib.table.paths(idx).map(value).collect();
+                paths.sort_unstable();
+                held.insert(world.rib.table.prefix(idx), (best, paths));
+            }
+            (held, world.rib.table.counts(), world.shared.attrs.len())
+        });
+        assert!(!held[0].0.is_empty());
+        for other in &held[1..] {
+            assert_eq!(*other, held[0]);
+        }
     }
 }
