@@ -19,7 +19,7 @@ const LOST: u32 = 2;
 pub(super) const OPEN: u64 = 150;
 
 /// Collisions that are no accident.
-const COLLISIONS: u32 = 3;
+const COLLISIONS: u64 = 3;
 
 /// How connections end without a NOTIFICATION, or do not end.
 pub(super) static ROWS: &[Row<Attempt>] = &[
@@ -124,7 +124,8 @@ pub(super) fn told(facts: &Facts, attempt: &Attempt) -> Option<(&'static Rule, F
             return sharper("mtu-black-hole", peer());
         }
         ((6, 7), ..) => {
-            let all = facts.attempts.iter().filter(|a| is_collision(a)).map(|a| a.times).sum::<u32>();
+            let collisions = facts.attempts.iter().filter(|a| is_collision(a));
+            let all: u64 = collisions.map(|a| u64::from(a.times)).sum();
             if all < COLLISIONS || facts.up.is_some() {
                 return None;
             }
@@ -216,7 +217,7 @@ pub(super) fn small_in_vain(tcp: &Tcp) -> bool {
 
 /// Whether what is on the way are mostly full segments.
 pub(super) fn is_large(tcp: &Tcp) -> bool {
-    tcp.in_flight * 2 > u64::from(tcp.unacknowledged) * u64::from(tcp.mss)
+    tcp.in_flight.saturating_mul(2) > u64::from(tcp.unacknowledged) * u64::from(tcp.mss)
 }
 
 pub(super) fn window_closed(tcp: &Tcp) -> bool {

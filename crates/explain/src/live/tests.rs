@@ -642,3 +642,16 @@ fn other_neighbors_are_named_where_a_counter_may_be_theirs() {
     assert_eq!(found[0].rule, "md5-silence");
     assert!(found[0].seen.iter().any(|text| text.contains("TCPMD5NotFound") && text.contains("2 other")));
 }
+
+#[test]
+fn huge_numbers_are_counted_too() {
+    let first = |facts: &Facts| judge(facts).first().map(|verdict| verdict.rule.clone());
+    let why = "no route to the next hop 203.0.113.1".to_owned();
+    let unused = is_up(|up| up.unused = vec![(why.clone(), u64::MAX), (why, 1)]);
+    assert_eq!(first(&unused).as_deref(), Some("none-used"));
+    let collided = Attempt { times: u32::MAX, ..attempt(Stage::Opened, End::Received(told(6, 7))) };
+    let collided = with(|f| f.attempts = vec![collided.clone(), collided]);
+    assert_eq!(first(&collided).as_deref(), Some("collision"));
+    let lost = up_with(|tcp| *tcp = Tcp { in_flight: u64::MAX, ..lost() });
+    assert_eq!(first(&lost).as_deref(), Some("mtu-black-hole"));
+}

@@ -133,7 +133,7 @@ fn import_refuses(facts: &Facts, (): &()) -> Option<Found> {
 
 /// The reason for which all that was received is not used.
 fn unused(up: &Up) -> Option<&str> {
-    let all: u64 = up.unused.iter().map(|(_, count)| count).sum();
+    let all = up.unused.iter().fold(0, |sum: u64, (_, count)| sum.saturating_add(*count));
     let (why, _) = up.unused.first()?;
     (up.received > 0 && all >= up.received).then_some(why.as_str())
 }
