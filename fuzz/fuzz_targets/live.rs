@@ -270,7 +270,7 @@ fn facts(u: &mut Unstructured<'_>) -> Result<Facts> {
     // What decides over most comes first, where it is easily found by chance.
     let up = if u.ratio(1, 3)? { Some(up(u)?) } else { None };
     let stopped = if u.ratio(1, 8)? { Some((words(u)?, u.arbitrary()?)) } else { None };
-    Ok(Facts {
+    let mut facts = Facts {
         neighbor: address(u)?,
         asn: (Asn(small(u)?), Asn(small(u)?)),
         attempts: list(u, attempt)?,
@@ -288,7 +288,14 @@ fn facts(u: &mut Unstructured<'_>) -> Result<Facts> {
         strangers: list(u, seen_at)?,
         wire: maybe(u, wire)?,
         probe: maybe(u, probe)?,
-    })
+    };
+    // Nobody has a session with an address of its own: what goes either way could not be told apart.
+    let neighbor = facts.neighbor;
+    facts.config.local_address = facts.config.local_address.filter(|(address, _)| *address != neighbor);
+    if let Some(way) = &mut facts.way {
+        way.source = way.source.filter(|address| *address != neighbor);
+    }
+    Ok(facts)
 }
 
 /// What a verdict says besides what was seen.
