@@ -150,7 +150,7 @@ impl<'a> World<'a> {
                 }
                 NodeOutput::Event(event) => drop(format!("{event:?}")),
                 NodeOutput::Fib(change) => panic!("there is no kernel: {change:?}"),
-                NodeOutput::Tcp(_) | NodeOutput::Gather(_) => {}
+                NodeOutput::Tcp(_) | NodeOutput::Gather(_) | NodeOutput::Watch(_) => {}
                 NodeOutput::Rip(_) | NodeOutput::KernelBridge(_) => {}
             }
         }
