@@ -70,6 +70,11 @@ pub(crate) fn set_receive_ttl(socket: &impl AsFd, v4: bool) -> io::Result<()> {
     }
 }
 
+/// It is readable once so many octets have come, or the end.
+pub(crate) fn set_receive_at_least(socket: &impl AsFd, octets: c_int) -> io::Result<()> {
+    set(socket, libc::SOL_SOCKET, libc::SO_RCVLOWAT, &octets)
+}
+
 /// What is sent is never taken apart, whatever is known of the path.
 pub(crate) fn set_never_fragment(socket: &impl AsFd, v4: bool) -> io::Result<()> {
     match v4 {

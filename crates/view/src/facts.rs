@@ -248,8 +248,8 @@ pub struct Tcp {
 pub struct Wire {
     /// For so many seconds they are looked at.
     pub seconds: f64,
-    /// The TTL or hop limit that the last one with data came with, and the largest of these: what goes without may have been sent
-    /// before the speaker has set it for this neighbour.
+    /// The TTL or hop limit that the last one with data came with, and the largest of these, in the last minutes: what goes
+    /// without may have been sent before the speaker has set it for this neighbour.
     pub ttl: Option<(u8, u8)>,
     /// Addresses of this node to which it sent SYNs, with seconds since the last and how many.
     pub syns: Vec<(IpAddr, f64, u32)>,
@@ -311,7 +311,7 @@ pub struct Probe {
     /// What became of a TCP connection to the neighbour's port; none: it was not tried.
     pub tcp: Option<End>,
     /// What became of a connection from each of these addresses of ours within a second: how far it came ([`Stage::Opened`]: an
-    /// OPEN or a NOTIFICATION came), and how it ended. The first is the one that BGP uses.
+    /// OPEN came), and how it ended; by a NOTIFICATION instead of an OPEN, as by a FIN. The first is the one that BGP uses.
     pub sources: Vec<(IpAddr, Stage, End)>,
     /// Why something was left out, in words.
     pub left_out: Vec<String>,

@@ -68,7 +68,7 @@ pub(crate) enum Live {
 
         /// Send it a few packets to know more: UDP to a high port, and where no connection is tried by BGP itself, one TCP
         /// connection that is closed without a word; where it closes our connections before its OPEN, one such from each address of
-        /// this node. Never to the port of an established session.
+        /// this node, up to eight. No connection is made where the session is up when the probe begins.
         #[arg(long)]
         probe: bool,
     },

@@ -174,6 +174,13 @@ fn behind_a_router() -> Facts {
     facts
 }
 
+/// An internal neighbor acknowledges nothing, whatever TTL we send with.
+fn internal() -> Facts {
+    let mut facts = running(Stage::Connected, Tcp { ttl: Some(1), ..small() });
+    facts.asn.0 = facts.asn.1;
+    facts
+}
+
 /// What comes of the neighbor has this TTL.
 fn comes_with(ttl: u8, mut facts: Facts) -> Facts {
     facts.wire = Some(Wire { seconds: 9.0, ttl: Some((ttl, ttl)), syns: Vec::new() });
@@ -182,8 +189,13 @@ fn comes_with(ttl: u8, mut facts: Facts) -> Facts {
 
 /// It closes our connection, and connects to this address of ours.
 fn connects_to(address: &str) -> Facts {
+    connected_to(address, 2.0)
+}
+
+/// The same, but so many seconds ago.
+fn connected_to(address: &str, ago: f64) -> Facts {
     let mut facts = ended(Stage::Connected, End::Closed);
-    facts.wire = Some(Wire { seconds: 9.0, ttl: Some((1, 1)), syns: vec![(ip(address), 2.0, 3)] });
+    facts.wire = Some(Wire { seconds: 900.0, ttl: Some((1, 1)), syns: vec![(ip(address), ago, 3)] });
     facts
 }
 
@@ -447,14 +459,22 @@ fn cases() -> Vec<Case> {
             // What was acknowledged before tells of another trouble.
             comes_with(255, was_up(End::Sent(told(4, 0)), small_after(900))),
         ),
-        // A router has taken one off, or the neighbor has sent with less.
-        ("ttl-security", comes_with(254, behind_a_router()), comes_with(254, ended_in_vain(4))),
+        // With multihop, and where it is internal, 255 is no sign of a demand; another link's router has taken one off.
+        (
+            "ttl-security",
+            comes_with(255, ended_in_vain(4)),
+            comes_with(255, running(Stage::Connected, Tcp { ttl: Some(4), ..small() })),
+        ),
+        ("ttl-security", comes_with(255, ended_in_vain(4)), comes_with(255, internal())),
+        ("ttl-security", comes_with(255, ended_in_vain(4)), comes_with(254, behind_a_router())),
+        ("ttl-security", comes_with(255, ended_in_vain(4)), comes_with(254, ended_in_vain(4))),
         (
             "ttl-security",
             comes_with(255, up_with(|tcp| *tcp = Tcp { acknowledged: 59, ..small() })),
             comes_with(1, up_with(|tcp| *tcp = Tcp { acknowledged: 59, ..small() })),
         ),
         ("update-source", connects_to("192.0.2.11"), connects_to("192.0.2.1")),
+        ("update-source", connected_to("192.0.2.11", 300.0), connected_to("192.0.2.11", 301.0)),
         (
             "update-source",
             tried_from((Stage::Connected, End::Closed), (Stage::Opened, End::Pending)),
@@ -608,6 +628,7 @@ fn the_ttl_of_its_segments_excludes_ttl_security() {
     };
     let facts = running(Stage::Connected, small());
     assert!(may_demand(&facts));
+    assert!(may_demand(&comes_with(255, internal())) && may_demand(&comes_with(254, behind_a_router())));
     assert!(!may_demand(&comes_with(64, facts.clone())));
     assert!(!may_demand(&comes_with(127, behind_a_router())));
     let once = Tcp { received: 53, data_segments: Some(1), silent: 6.0, ..small() };
@@ -622,16 +643,26 @@ fn the_ttl_of_its_segments_excludes_ttl_security() {
 #[test]
 fn a_probe_tries_our_other_addresses_where_a_connection_was_closed() {
     let mut facts = ended(Stage::Connected, End::Closed);
-    facts.addresses.push(ip("192.0.2.11"));
+    facts.addresses.extend([ip("192.0.2.11"), ip("192.0.2.11")]);
     assert_eq!(sources_to_try(&facts), [ip("192.0.2.1"), ip("192.0.2.11")]);
+    let mut many = facts.clone();
+    many.addresses = (11..30).map(|last| IpAddr::from([192, 0, 2, last])).collect();
+    assert_eq!((sources_to_try(&many).len(), sources_to_try(&many)[0]), (8, ip("192.0.2.1")));
     facts.attempts[0].stage = Stage::Opened;
     assert_eq!(sources_to_try(&facts), [] as [IpAddr; 0]);
     facts.attempts[0].stage = Stage::Connected;
     signs(&mut facts);
     assert_eq!(sources_to_try(&facts), [] as [IpAddr; 0]);
-    let facts = tried_from((Stage::Connected, End::Closed), (Stage::Connected, End::Closed));
-    let found = judge(&facts);
-    assert!(found[0].seen.iter().any(|text| text.contains("from 192.0.2.11 fare no better")), "{found:#?}");
+    let no_better = |used, other| {
+        let found = judge(&tried_from(used, other));
+        assert_eq!(found[0].rule, "closed-before-open");
+        found[0].seen.iter().any(|text| text.contains("from 192.0.2.11 fare no better"))
+    };
+    let closed = || (Stage::Connected, End::Closed);
+    assert!(no_better(closed(), closed()));
+    // The one that BGP uses came to nothing this time.
+    assert!(!no_better((Stage::Connecting, End::NoAnswer), (Stage::Opened, End::Pending)));
+    assert!(!no_better((Stage::Connected, End::Pending), closed()));
 }
 
 #[test]

@@ -1,6 +1,6 @@
-//! A probe that disturbs nobody: UDP datagrams to a port where nobody listens, small and large, that hosts answer with ICMP; and
-//! one TCP connection that is closed without a word, only where BGP itself opens none, or one from each address of ours, where
-//! the neighbour closes BGP's own at once.
+//! A probe that disturbs nobody: one TCP connection that is closed without a word, only where BGP itself opens none, or one from
+//! each address of ours, where the neighbour closes BGP's own at once; and UDP datagrams to a port where nobody listens, small and
+//! large, that hosts answer with ICMP.
 
 use crate::conn;
 use crate::icmp::{self, IcmpError};
@@ -27,8 +27,11 @@ const CONNECT: Duration = Duration::from_secs(2);
 /// How long one from another address of ours is waited for to be up, and then to be closed or to bring something.
 const SETTLE: Duration = Duration::from_secs(1);
 
-/// What every message of BGP begins with (RFC 4271 §4.1).
+/// The header of every message of BGP: a marker, the length, and the type (RFC 4271 §4.1).
+const HEADER: usize = 19;
 const MARKER: [u8; 16] = [0xff; 16];
+const OPEN: u8 = 1;
+const NOTIFICATION: u8 = 3;
 
 /// Octets of a small datagram, and the largest packet that is tried.
 const SMALL: usize = 32;
@@ -49,7 +52,12 @@ pub(crate) struct Target {
 
 /// Does it; takes some seconds at most.
 pub(crate) fn probe(target: &Target) -> Probe {
-    let mut found = Probe::default();
+    // The connections first: while the datagrams are waited for, the session may come up.
+    let tcp = target.tcp.map(|port| match open(target, target.local, port, CONNECT) {
+        Ok(_) => End::Closed,
+        Err(end) => end,
+    });
+    let mut found = Probe { tcp, sources: connect_from_all(target), ..Probe::default() };
     match datagram(target, SMALL) {
         Ok(answer) => found.small = answer,
         Err(error) => found.left_out.push(format!("no datagram could be sent: {error}")),
@@ -61,11 +69,6 @@ pub(crate) fn probe(target: &Target) -> Probe {
             Err(error) => found.left_out.push(format!("no datagram of {mtu} octets could be sent: {error}")),
         }
     }
-    found.tcp = target.tcp.map(|port| match open(target, target.local, port, CONNECT) {
-        Ok(_) => End::Closed,
-        Err(end) => end,
-    });
-    found.sources = connect_from_all(target);
     found
 }
 
@@ -80,24 +83,36 @@ fn connect_from_all(target: &Target) -> Vec<(IpAddr, Stage, End)> {
                 Ok(stream) => answer(&stream),
                 Err(end) => (Stage::Connecting, end),
             };
-            Some((source, thread.spawn_scoped(scope, one).ok()?))
+            (source, thread.spawn_scoped(scope, one))
         };
-        let all: Vec<_> = sources.iter().filter_map(try_from).collect();
-        let what = all.into_iter().filter_map(|(source, thread)| {
-            let (stage, end) = thread.join().ok()?;
-            Some((source, stage, end))
+        let all: Vec<_> = sources.iter().map(try_from).collect();
+        // None is left out: the first one is that of BGP.
+        let what = all.into_iter().map(|(source, thread)| {
+            let result = thread.and_then(|thread| {
+                thread.join().map_err(|_| io::Error::other("the thread that tried it has failed"))
+            });
+            let failed = |error: io::Error| (Stage::Connecting, End::Failed(error.to_string()));
+            let (stage, end) = result.unwrap_or_else(failed);
+            (source, stage, end)
         });
         what.collect()
     })
 }
 
-/// What comes on a connection that is up: an OPEN or a NOTIFICATION begins with the marker.
+/// What comes on a connection that is up. A NOTIFICATION (Connection Rejected, say) closes it as a FIN does.
 fn answer(mut stream: &TcpStream) -> (Stage, End) {
+    // It may come in pieces.
+    let whole = sockopt::set_receive_at_least(stream, HEADER as i32);
     wait(stream, rustix::event::PollFlags::IN, SETTLE);
-    let mut octets = [0; MARKER.len()];
-    match stream.read(&mut octets) {
+    let mut header = [0; HEADER];
+    match whole.and_then(|()| stream.read(&mut header)) {
         Ok(0) => (Stage::Connected, End::Closed),
-        Ok(_) if octets == MARKER => (Stage::Opened, End::Pending),
+        Ok(HEADER) if header.starts_with(&MARKER) && header.ends_with(&[OPEN]) => {
+            (Stage::Opened, End::Pending)
+        }
+        Ok(HEADER) if header.starts_with(&MARKER) && header.ends_with(&[NOTIFICATION]) => {
+            (Stage::Connected, End::Closed)
+        }
         Ok(_) => (Stage::Connected, End::Pending),
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => (Stage::Connected, End::Pending),
         Err(error) if error.kind() == io::ErrorKind::ConnectionReset => (Stage::Connected, End::Reset),
@@ -185,7 +200,12 @@ mod tests {
         assert_eq!(probe(&target).tcp, Some(End::Refused));
     }
 
-    /// It speaks to one address of ours, closes at once what comes from a second, and says nothing to a third.
+    fn header(kind: u8) -> Vec<u8> {
+        [&MARKER[..], &[0, 29, kind], &[0; 10]].concat()
+    }
+
+    /// It sends an OPEN in two pieces to one address of ours, closes at once what comes from a second, says nothing to a third,
+    /// and rejects a fourth by a NOTIFICATION.
     #[test]
     fn our_other_addresses_are_tried() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -193,12 +213,18 @@ mod tests {
         let ours = |last| IpAddr::from([127, 0, 0, last]);
         let peer = std::thread::spawn(move || {
             let mut kept = Vec::new();
-            for _ in 0..3 {
+            for _ in 0..4 {
                 let (mut stream, from) = listener.accept().unwrap();
                 match from.ip() {
                     from if from == ours(2) => drop(stream),
                     from if from == ours(3) => {
-                        stream.write_all(&[0xff; 29]).unwrap();
+                        stream.write_all(&header(OPEN)[..18]).unwrap();
+                        std::thread::sleep(Duration::from_millis(50));
+                        stream.write_all(&header(OPEN)[18..]).unwrap();
+                        kept.push(stream);
+                    }
+                    from if from == ours(5) => {
+                        stream.write_all(&header(NOTIFICATION)).unwrap();
                         kept.push(stream);
                     }
                     _ => kept.push(stream),
@@ -207,13 +233,14 @@ mod tests {
             // Until all have been closed.
             kept.iter_mut().for_each(|stream| drop(stream.read_to_end(&mut Vec::new())));
         });
-        let sources = vec![ours(2), ours(3), ours(4), IpAddr::from([192, 0, 2, 77])];
+        let sources = vec![ours(2), ours(3), ours(4), ours(5), IpAddr::from([192, 0, 2, 77])];
         let target = Target { address: ours(1), local: None, mtu: None, tcp: None, sources: (sources, port) };
         let found = probe(&target).sources;
         assert_eq!(found[0], (ours(2), Stage::Connected, End::Closed));
         assert_eq!(found[1], (ours(3), Stage::Opened, End::Pending));
         assert_eq!(found[2], (ours(4), Stage::Connected, End::Pending));
-        assert!(matches!(&found[3], (_, Stage::Connecting, End::Failed(_))), "{found:?}");
+        assert_eq!(found[3], (ours(5), Stage::Connected, End::Closed));
+        assert!(matches!(&found[4], (_, Stage::Connecting, End::Failed(_))), "{found:?}");
         peer.join().unwrap();
     }
 }

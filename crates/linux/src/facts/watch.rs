@@ -3,7 +3,9 @@
 //!
 //! An AF_PACKET socket for each of IPv4 and IPv6, opened while the node still may (CAP_NET_RAW). Its filter passes the headers
 //! of segments to or from a port of BGP, no octet of what they carry, and is locked: whatever becomes of the process, the socket
-//! can read nothing else. It receives nothing, and costs nothing, but for the minute after someone has asked for it.
+//! can read nothing else. It receives nothing while nobody asks. Each verdict that could be sharper asks for a minute more, so it
+//! goes on for as long as a neighbour is down for such a reason; meanwhile the headers of all sessions' segments come in, of
+//! which those of other neighbours are thrown away.
 
 use crate::port::packet::bind;
 use crate::sockopt;
@@ -21,6 +23,12 @@ const HOLD: Duration = Duration::from_secs(60);
 /// What has come is read so often, and so many segments at once: more than the socket holds.
 const READ_EVERY: Duration = Duration::from_millis(200);
 const READS: usize = 1024;
+
+/// Octets that the socket holds, of which each segment takes 576 at least (`SKB_TRUESIZE`): the kernel doubles what is asked for.
+const RECEIVE_BUFFER: usize = 256 * 1024;
+
+/// What was seen longer ago says nothing of now.
+const RECENT: Duration = Duration::from_secs(300);
 
 /// Neighbours that are looked at, and addresses of ours that are kept of each.
 const MAX_NEIGHBORS: usize = 1024;
@@ -59,7 +67,8 @@ struct Tap {
 struct Watched {
     since: Instant,
     until: Instant,
-    ttl: Option<(u8, u8)>,
+    /// The TTL of the last segment with data, and the largest, each with the time when it was last seen.
+    ttl: Option<[(Instant, u8); 2]>,
     syns: BTreeMap<IpAddr, (Instant, u32)>,
 }
 
@@ -130,7 +139,7 @@ impl Watch {
         let watched = self.neighbors.get(&neighbor)?;
         let seconds = |at: Instant| now.since(at).as_secs_f64();
         let syns = watched.syns.iter().map(|(address, (at, times))| (*address, seconds(*at), *times));
-        Some(Wire { seconds: seconds(watched.since), ttl: watched.ttl, syns: syns.collect() })
+        Some(Wire { seconds: seconds(watched.since), ttl: watched.ttl(now), syns: syns.collect() })
     }
 
     fn take_in(&mut self, now: Instant) {
@@ -148,15 +157,30 @@ impl Watch {
 impl Watched {
     fn take(&mut self, now: Instant, segment: &Segment) {
         if segment.has_data {
-            let most = self.ttl.map_or(0, |(_, most)| most);
-            self.ttl = Some((segment.ttl, most.max(segment.ttl)));
+            let this = (now, segment.ttl);
+            let most = self
+                .ttl
+                .map(|[_, most]| most)
+                .filter(|(at, most)| *most > segment.ttl && now.since(*at) <= RECENT);
+            self.ttl = Some([this, most.unwrap_or(this)]);
         }
-        if segment.flags & (SYN | ACK) == SYN
-            && (self.syns.len() < MAX_SYNS || self.syns.contains_key(&segment.to))
-        {
+        if segment.flags & (SYN | ACK) == SYN {
+            // What a router forwards comes here too: it must not keep what is ours from being seen.
+            if self.syns.len() >= MAX_SYNS
+                && !self.syns.contains_key(&segment.to)
+                && let Some(oldest) = self.syns.iter().min_by_key(|(_, (at, _))| *at).map(|(to, _)| *to)
+            {
+                self.syns.remove(&oldest);
+            }
             let (at, times) = self.syns.entry(segment.to).or_insert((now, 0));
             (*at, *times) = (now, times.saturating_add(1));
         }
+    }
+
+    /// The last TTL and the largest, of a recent time.
+    fn ttl(&self, now: Instant) -> Option<(u8, u8)> {
+        let [last, most] = self.ttl?.map(|(at, ttl)| (now.since(at) <= RECENT).then_some(ttl));
+        Some((last?, most.or(last)?))
     }
 }
 
@@ -164,12 +188,15 @@ impl Tap {
     fn open(v4: bool, ports: &[u16]) -> io::Result<Tap> {
         // Of no protocol: nothing is received before the filter is there.
         let socket = Socket::new(Domain::PACKET, Type::DGRAM.nonblocking().cloexec(), None::<Protocol>)?;
+        socket.set_recv_buffer_size(RECEIVE_BUFFER)?;
         socket.attach_filter(&filter(v4, ports))?;
         sockopt::lock_filter(&socket)?;
         Ok(Tap { socket, v4, open: false })
     }
 
-    /// Receives from all interfaces, or nothing any more.
+    /// Receives from all interfaces, or nothing any more. The kernel waits until no processor delivers to the socket any more (a
+    /// grace period of RCU): the event loop stands still for 8 to 16 ms (observed), twice in a minute for each family at most, since
+    /// each neighbour is looked at for a minute.
     fn set_open(&mut self, open: bool) {
         let protocol = match (open, self.v4) {
             (true, true) => libc::ETH_P_IP,
@@ -427,6 +454,45 @@ mod tests {
             watch.begin(now, ip("127.0.0.1"));
             assert_eq!((watch.poll_timeout(), watch.seen(now, ip("127.0.0.1"))), (None, None));
         });
+    }
+
+    fn watched() -> Watched {
+        Watched { since: Instant::ZERO, until: Instant::ZERO, ttl: None, syns: BTreeMap::new() }
+    }
+
+    #[test]
+    fn what_is_forwarded_takes_no_place_for_good() {
+        let mut watched = watched();
+        let syn = |to: IpAddr| Segment { from: ip("192.0.2.2"), to, ttl: 64, flags: SYN, has_data: false };
+        let at = Instant::from_secs;
+        watched.take(at(1), &syn(ip("192.0.2.1")));
+        for other in 0..8 {
+            watched.take(at(2 + other), &syn(IpAddr::from([198, 51, 100, other as u8])));
+            watched.take(at(2 + other), &syn(ip("192.0.2.1")));
+        }
+        assert_eq!(watched.syns.len(), MAX_SYNS);
+        assert_eq!(watched.syns.get(&ip("192.0.2.1")), Some(&(at(9), 9)), "it was not the oldest");
+        assert!(!watched.syns.contains_key(&ip("198.51.100.0")), "that was");
+        assert!(watched.syns.contains_key(&ip("198.51.100.7")));
+    }
+
+    #[test]
+    fn a_ttl_of_long_ago_says_nothing() {
+        let mut watched = watched();
+        let (from, to) = (ip("192.0.2.2"), ip("192.0.2.1"));
+        let data = |ttl| Segment { from, to, ttl, flags: ACK, has_data: true };
+        let at = Instant::from_secs;
+        watched.take(at(0), &data(255));
+        watched.take(at(10), &data(64));
+        assert_eq!(watched.ttl(at(300)), Some((64, 255)));
+        assert_eq!(watched.ttl(at(301)), Some((64, 64)));
+        assert_eq!(watched.ttl(at(311)), None);
+        // The largest that comes again counts from then.
+        watched.take(at(20), &data(255));
+        watched.take(at(310), &data(1));
+        assert_eq!(watched.ttl(at(320)), Some((1, 255)));
+        watched.take(at(321), &data(1));
+        assert_eq!(watched.ttl(at(321)), Some((1, 1)));
     }
 
     #[test]

@@ -127,7 +127,11 @@ pub(super) static ATTEMPTS: &[Rule] = &[
     Rule {
         rests_on: "RFC 5082 §3 (GTSM)",
         says: "{a} sends with a TTL too small for {b}, which sends with 255 and, it seems, demands the same: TTL security is on at one end only.",
-        alternatives: &["a filter at {b} drops what {a} sends", "more hops in between than are configured"],
+        alternatives: &[
+            "a filter at {b} drops what {a} sends",
+            "more hops in between than are configured",
+            "{b} sends with 255 without demanding it, as some do with multihop, and does not answer for another reason",
+        ],
         next: &[
             "configure TTL security on both ends, or on neither",
             "compare the number of hops with the configured one",
