@@ -105,6 +105,8 @@ fn apply(table: &Mutex<Received>, kind: MessageType, body: &[u8]) {
 fn the_same_as_birds(lab: &Lab) {
     let ours = |space: &Netns| -> Daemon {
         let mut config = Config::new(OUR_AS, FEED_SIDE).neighbor(neighbor(RECEIVER, RECEIVER_AS));
+        // Its parts are changed by threads: that must show nowhere.
+        config.bgp = "table-shards = 4".into();
         for (address, asn) in FEEDS {
             config = config.neighbor(neighbor(address, asn));
         }

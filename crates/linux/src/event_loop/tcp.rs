@@ -19,8 +19,8 @@ const ACCEPTS_PER_TURN: usize = 64;
 /// Octets asked of the node when it closes a connection: a NOTIFICATION, and what it queued just before.
 const LAST_WORDS: usize = 64 * 1024;
 
-/// Octets read at once from one connection: some hundred UPDATEs of a full table, about a millisecond of work.
-const READ: usize = 32 * 1024;
+/// Octets read at once from one connection: some hundred UPDATEs of a full table, less than a millisecond of work.
+const READ: usize = 16 * 1024;
 
 /// How long a turn reads, and how long it writes; what is left over waits for the next.
 const TIME: Duration = Duration::from_millis(2);
