@@ -11,9 +11,7 @@ use std::time::Instant;
 use trunkline_bench_bgp::World;
 use trunkline_bench_bgp::feed::Table;
 use trunkline_core::Ipv4Prefix;
-use trunkline_wire::bgp::{
-    MAX_MESSAGE_LEN, MessageType, Update, frame, ipv4_prefixes,
-};
+use trunkline_wire::bgp::{MAX_MESSAGE_LEN, MessageType, Update, frame, ipv4_prefixes};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

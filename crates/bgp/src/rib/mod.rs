@@ -174,18 +174,18 @@ fn accepted(path: &Path) -> i8 {
 /// A path, whose attributes are held for it, comes or replaces the one that its neighbour gave before. What is held no more
 /// goes to `released`.
 pub(crate) fn announce<K: Key>(
-    table: &mut Shard<K>,
-    idx: u32,
+    shard: &mut Shard<K>,
+    place: u32,
     path: Path,
     ctx: &Context<'_>,
     released: &mut Vec<AttrId>,
 ) -> Outcome {
     // The common cases: a new destination, or one that only this neighbour gives.
-    let single = table.single(idx).copied();
-    if single.is_some_and(|p| p.peer == path.peer) || !table.occupied(idx) {
-        return announce_single(table, idx, single, path, ctx, released);
+    let single = shard.single(place).copied();
+    if single.is_some_and(|p| p.peer == path.peer) || !shard.occupied(place) {
+        return announce_single(shard, place, single, path, ctx, released);
     }
-    let mut paths = table.take(idx);
+    let mut paths = shard.take(place);
     let before = best_of(&paths);
     let old = paths.iter().position(|p| p.peer == path.peer);
     let mut outcome = Outcome { received: 1, accepted: accepted(&path), best_changed: false, changed: true };
@@ -194,7 +194,7 @@ pub(crate) fn announce<K: Key>(
             let old = paths[at];
             outcome = Outcome { received: 0, accepted: outcome.accepted - accepted(&old), ..outcome };
             if unchanged(&old, &path) {
-                table.touch(idx, path.peer, path.epoch);
+                shard.touch(place, path.peer, path.epoch);
                 released.extend([path.received, path.used]);
                 return Outcome::default();
             }
@@ -205,13 +205,13 @@ pub(crate) fn announce<K: Key>(
     }
     decide(&mut paths, ctx);
     outcome.best_changed = before != best_of(&paths);
-    table.put(idx, &paths);
+    shard.put(place, &paths);
     outcome
 }
 
 fn announce_single<K: Key>(
-    table: &mut Shard<K>,
-    idx: u32,
+    shard: &mut Shard<K>,
+    place: u32,
     old: Option<Path>,
     mut path: Path,
     ctx: &Context<'_>,
@@ -220,7 +220,7 @@ fn announce_single<K: Key>(
     if let Some(old) = old
         && unchanged(&old, &path)
     {
-        table.touch(idx, path.peer, path.epoch);
+        shard.touch(place, path.peer, path.epoch);
         released.extend([path.received, path.used]);
         return Outcome::default();
     }
@@ -228,7 +228,7 @@ fn announce_single<K: Key>(
         path.flags |= flag::BEST;
     }
     let before = old.as_ref().and_then(|p| best_of(std::slice::from_ref(p)));
-    table.put_single(idx, path);
+    shard.put_single(place, path);
     let outcome = Outcome {
         received: i8::from(old.is_none()),
         accepted: accepted(&path) - old.as_ref().map_or(0, accepted),
@@ -262,13 +262,13 @@ fn decide(paths: &mut table::Paths, ctx: &Context<'_>) {
 
 /// Removes a neighbour's path; nothing changes where it gave none.
 pub(crate) fn withdraw<K: Key>(
-    table: &mut Shard<K>,
-    idx: u32,
+    shard: &mut Shard<K>,
+    place: u32,
     peer: PeerId,
     ctx: &Context<'_>,
     released: &mut Vec<AttrId>,
 ) -> Outcome {
-    let mut paths = table.take(idx);
+    let mut paths = shard.take(place);
     let Some(at) = paths.iter().position(|p| p.peer == peer) else { return Outcome::default() };
     let before = best_of(&paths);
     let old = paths.remove(at);
@@ -279,7 +279,7 @@ pub(crate) fn withdraw<K: Key>(
         best_changed: before != best_of(&paths),
         changed: true,
     };
-    table.put(idx, &paths);
+    shard.put(place, &paths);
     released.extend([old.received, old.used]);
     outcome
 }
@@ -297,15 +297,15 @@ pub(crate) enum Keep {
 /// Looks at one destination again: `look` says what becomes of each path; then decides anew. `gone` hears of each
 /// removed path and each that is (+1) or is no longer (-1) accepted.
 pub(crate) fn review<K: Key>(
-    table: &mut Shard<K>,
-    idx: u32,
+    shard: &mut Shard<K>,
+    place: u32,
     attrs: &mut AttrTable,
     (peers, config): (&Peers, &DecisionConfig),
     mut look: impl FnMut(K, &Path, &mut AttrTable) -> Keep,
     mut count: impl FnMut(PeerId, Outcome),
 ) -> Outcome {
-    let key = table.key(idx);
-    let mut paths = table.take(idx);
+    let key = shard.key(place);
+    let mut paths = shard.take(place);
     let before = best_of(&paths);
     let mut released: smallvec::SmallVec<[AttrId; 4]> = smallvec::SmallVec::new();
     let mut changed = false;
@@ -330,7 +330,7 @@ pub(crate) fn review<K: Key>(
     });
     decide(&mut paths, &Context { attrs, peers, config });
     let best_changed = before != best_of(&paths);
-    table.put(idx, &paths);
+    shard.put(place, &paths);
     for id in released {
         attrs.release(id);
     }
